@@ -1,0 +1,37 @@
+# Each target sets up what it needs in .venv; nothing is installed outside it, except system packages by root on Debian.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help test check crash-matrix lock clean
+
+help: ## Show the targets.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+test: $(STAMP) ## Run all tests; real ZFS too where it can be had.
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(STAMP) ## Lint, types.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock: ## Renew the hashed locks from pyproject.toml.
+	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install -q uv
+	for extra in "" "--extra dev"; do \
+	  out=requirements$${extra:+-dev}.lock; \
+	  $(VENV)-lock/bin/uv pip compile pyproject.toml $$extra --universal --generate-hashes --python-version 3.11 \
+	    --no-annotate --no-header --upgrade -q -o $$out || exit 1; \
+	done
+
+clean: ## Remove the environment and the demo.
+	rm -rf $(VENV) $(VENV)-lock .run
+
+# A failed or interrupted installation leaves no stamp behind, and the next make begins it anew.
+$(STAMP): requirements-dev.lock pyproject.toml
+	@sh .ci/python-check $(PYTHON)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

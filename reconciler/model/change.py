@@ -1,0 +1,74 @@
+"""The difference for one key."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reconciler.model.key import Key
+from reconciler.model.observed import Mark, Observed
+from reconciler.model.resource import Resource
+from reconciler.model.value import Value
+
+
+class Verb(StrEnum):
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    TRASH = "trash"
+    DELETE = "delete"
+    RESTORE = "restore"
+    ADOPT = "adopt"
+    FORGET = "forget"
+
+
+REMOVALS = frozenset({Verb.TRASH, Verb.DELETE, Verb.REPLACE})
+"""Verbs that take an object away; guardrails count them and protection stops them."""
+
+
+class Effect(StrEnum):
+    """What a change costs the object, in the order of cost."""
+
+    STAGED = "staged"
+    IN_PLACE = "inPlace"
+    RESTART = "restart"
+    REPLACE = "replace"
+
+
+NAME = "name"
+"""The field of a rename."""
+
+MARK = "mark"
+"""The field of a change that only mends our mark."""
+
+PROTECT = "lifecycle.protect"
+ON_REMOVAL = "lifecycle.onRemoval"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field before and after; `before` None also where nothing was there."""
+
+    name: str
+    before: Value
+    after: Value
+    effect: Effect = Effect.IN_PLACE
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to become of one object. A provider turns it into steps.
+
+    `resource` is None for delete, trash and forget; `observed` is None for create. `mark` is the mark the object must bear
+    afterwards, None where it goes or is forgotten. A rename is an update with the field `name`; `by_parent` says that the
+    object has moved already with the one that contains it, and only its mark is left to write.
+    """
+
+    key: Key
+    verb: Verb
+    fields: tuple[FieldChange, ...] = ()
+    resource: Resource | None = None
+    observed: Observed | None = None
+    mark: Mark | None = None
+    by_parent: bool = False
+
+    def field(self, name: str) -> FieldChange | None:
+        return next((field for field in self.fields if field.name == name), None)

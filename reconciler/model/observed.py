@@ -1,0 +1,93 @@
+"""What a host says is there, in the same canonical fields as a resource."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from reconciler.model.facts import HostFacts
+from reconciler.model.key import ObjectName
+from reconciler.model.lifecycle import OnRemoval, Protect
+from reconciler.model.value import Fields
+
+REMOVAL = "removal"
+"""The field name by which a pass asks for what a removal would cost (`Observed.removal`)."""
+
+EVERY_FIELD = "*"
+"""The field name by which `observe` asks for all that a provider can read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Our sign on an object: whose it is, under which key, on which host, and how it may go.
+
+    `host_id` is empty where the mark does not say; `on_removal` None where it does not.
+    """
+
+    owner: str
+    name: ObjectName
+    host_id: str = ""
+    protect: Protect = Protect.NONE
+    on_removal: OnRemoval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What a removal would cost and what stands against it.
+
+    `obstacles` are sentences (a hold, a zone that uses it); other objects that depend on this one are not among them: the
+    engine sees those by their references. `holds_data` is false only when nothing would be missed.
+    """
+
+    bytes: int
+    snapshots: tuple[str, ...] = ()
+    obstacles: tuple[str, ...] = ()
+    holds_data: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One object on a host.
+
+    `fields` holds what was read; a name that is missing was not asked for (unread). `stated_here` names the fields whose
+    value was set on the object itself, not inherited or defaulted. `belongs_to` says which guest or part of the system owns
+    the object's name; such an object is never ours to manage. `removal` is None when it was not asked for.
+    """
+
+    name: ObjectName
+    fields: Fields
+    stated_here: frozenset[str] = frozenset()
+    mark: Mark | None = None
+    identity: str = ""
+    references: tuple[ObjectName, ...] = ()
+    removal: Removal | None = None
+    belongs_to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """We could not look. Says nothing about what is there."""
+
+    provider: str
+    kinds: tuple[str, ...]
+    cause: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Everything observed on one host at one time, plus what was unreadable.
+
+    `facts` is None when even they could not be read; `wrong_host` is the cause when the machine is not the one that the
+    Host manifest names.
+    """
+
+    host: str
+    observed_at: datetime
+    facts: HostFacts | None
+    objects: Mapping[ObjectName, Observed] = field(default_factory=dict)
+    unreadable: tuple[Unreadable, ...] = ()
+    wrong_host: str = ""
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.unreadable and not self.wrong_host

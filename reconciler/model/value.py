@@ -1,0 +1,13 @@
+"""Canonical field values, the one form in which what is wanted and what is there are compared."""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+Scalar: TypeAlias = bool | int | float | str
+"""What a manifest can hold at a leaf, null apart."""
+
+Value: TypeAlias = bool | int | str | tuple[str, ...] | None
+"""A canonical value: sizes in bytes, durations in seconds, None for an explicit none."""
+
+Fields: TypeAlias = Mapping[str, Value]
+"""Field name (dotted, map keys and item names included) to canonical value."""
