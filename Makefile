@@ -10,6 +10,7 @@ help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 test: $(STAMP) ## Run all tests; real ZFS too where it can be had.
+	@sh examples/linux-zfs/install.sh
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: $(STAMP) ## Lint, types.

@@ -1,0 +1,216 @@
+"""An emulated host: run commands on it, break it, look at what was done to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from reconciler.emulation import faults, transcript
+from reconciler.emulation.answer import Answer, Call
+from reconciler.emulation.errors import EmulationError
+from reconciler.emulation.faults import RUBBISH, Fault, FaultKind
+from reconciler.emulation.session import Interrupted, Session, Tool
+from reconciler.emulation.state import State, create_state
+from reconciler.emulation.systems import System, system_named
+from reconciler.emulation.tools import TOOLS
+
+if TYPE_CHECKING:
+    from reconciler.emulation.zfs.storage import Storage
+
+DEFAULT_LINKS = ("igb0", "igb1")
+
+
+class EmulatedHost:
+    """One emulated host over one state file. Any number of threads and processes may hold the same one."""
+
+    def __init__(self, state: State, system: System, clock: Callable[[], float]) -> None:
+        self._state = state
+        self._clock = clock
+        self._tools: dict[str, Tool] = {}
+        self.system = system
+        self._storage: Storage | None = None
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        system: str | None = None,
+        pools: Mapping[str, int] | None = None,
+        links: Sequence[str] = DEFAULT_LINKS,
+        hostname: str = "emulated",
+        clock: Callable[[], float] = time.time,
+    ) -> EmulatedHost:
+        """The host whose state is in `path`; makes it first when the file is absent.
+
+        `pools` (name -> bytes; default by system), `links` and `hostname` count only when it is made. `system` may be
+        None for a host that exists. Raises EmulationError when the file belongs to another system or is no state.
+        """
+        if not path.exists():
+            if system is None:
+                raise EmulationError(f"{path}: there is no emulated host yet; remedy: say which system to make")
+            from reconciler.emulation.founding import fill
+
+            kind = system_named(system)
+            create_state(path, lambda state: fill(state, kind, pools, links, hostname, clock()))
+        state = State(path)
+        with state.reading():
+            found = state.fact("system")
+        if system is not None and found != system:
+            state.close()
+            raise EmulationError(
+                f"{path}: this host is an emulated {found}, not {system}; remedy: name another file, or delete this one"
+            )
+        return cls(state, system_named(found), clock)
+
+    @property
+    def storage(self) -> Storage:
+        """The datasets and pools, looked at and changed without going through text."""
+        from reconciler.emulation.zfs.storage import Storage
+
+        if self._storage is None:
+            self._storage = Storage(self._state, self.system, self._clock)
+        return self._storage
+
+    def close(self) -> None:
+        """Lets go of the state file, which stays."""
+        self._state.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def run(self, argv: Sequence[str], stdin: bytes | None = None) -> Answer:
+        """What the host answers to a command; `argv[0]` is a tool's bare name or its path.
+
+        Never waits: a command that hangs comes back at once with `hangs` set.
+        """
+        if not argv:
+            raise EmulationError("a command needs at least a tool's name; remedy: pass a non-empty argv")
+        named = (PurePosixPath(argv[0]).name, *argv[1:])
+        fault = faults.fault_for(self._state, named)
+        if fault is not None and fault.kind in {FaultKind.FAIL, FaultKind.HANG}:
+            answer = _refused(fault)
+            self._remember(argv, stdin, answer, changed=False)
+            return answer
+        return self._answered(argv, named, stdin, fault, remembered=True)
+
+    def drift(self, argv: Sequence[str], stdin: bytes | None = None) -> Answer:
+        """Runs a command behind everybody's back: no fault hits it and the transcript does not show it."""
+        return self._answered(argv, (PurePosixPath(argv[0]).name, *argv[1:]), stdin, None, remembered=False)
+
+    def reads_stdin(self, argv: Sequence[str]) -> bool:
+        """Whether a command reads its standard input to the end."""
+        tool = self._tool(PurePosixPath(argv[0]).name)
+        return tool is not None and tool.reads_stdin(argv[1:])
+
+    def inject(self, fault: Fault) -> None:
+        """Arms a fault, for this process and all others that use the host."""
+        faults.inject(self._state, fault)
+
+    def clear_faults(self) -> None:
+        """Disarms all faults."""
+        faults.clear_faults(self._state)
+
+    def faults(self) -> tuple[Fault, ...]:
+        """The faults still armed, with what is left of their `skip` and `times`."""
+        return faults.faults(self._state)
+
+    def transcript(self) -> tuple[Call, ...]:
+        """The last 10,000 calls of all processes, oldest first."""
+        return transcript.transcript(self._state)
+
+    def clear_transcript(self) -> None:
+        """Forgets all calls."""
+        transcript.clear_transcript(self._state)
+
+    def reboot(self) -> None:
+        """Starts the host anew: another boot time and boot id, nothing busy, mounted is what mounts at boot."""
+        with self._state.changing():
+            self._state.set_fact("boot_time", str(max(int(self._clock()), int(self._state.fact("boot_time")) + 1)))
+            self.storage.boot()
+
+    def _answered(
+        self, argv: Sequence[str], named: Sequence[str], stdin: bytes | None, fault: Fault | None, *, remembered: bool
+    ) -> Answer:
+        tool = self._tool(named[0])
+        if tool is None:
+            answer = Answer(127, b"", f"bash: {argv[0]}: command not found\n".encode(errors="surrogateescape"))
+            if remembered:
+                self._remember(argv, stdin, answer, changed=False)
+            return answer
+        session = Session(
+            state=self._state,
+            system=self.system,
+            now=self._clock(),
+            stdin=stdin,
+            parts_allowed=1 if fault is not None and fault.kind is FaultKind.HALF else None,
+        )
+        if tool.only_reads(named[1:]):
+            with self._state.reading():
+                answer = _printed(session, _exit_code(tool, session, named[1:], fault))
+            answer = _spoiled(answer, fault)
+            if remembered:
+                self._remember(argv, stdin, answer, changed=False)
+            return answer
+        with self._state.changing():
+            before = self._state.written()
+            answer = _printed(session, _exit_code(tool, session, named[1:], fault))
+            changed = self._state.written() != before
+            answer = _spoiled(answer, fault)
+            if remembered:
+                self._remember(argv, stdin, answer, changed=changed)
+        return answer
+
+    def _tool(self, name: str) -> Tool | None:
+        if name not in self.system.tools:
+            return None
+        if name not in self._tools:
+            self._tools[name] = TOOLS[name]()
+        return self._tools[name]
+
+    def _remember(self, argv: Sequence[str], stdin: bytes | None, answer: Answer, *, changed: bool) -> None:
+        transcript.remember(self._state, Call(tuple(argv), stdin, answer.exit_code, changed, answer.hangs, self._clock()))
+
+
+def _exit_code(tool: Tool, session: Session, arguments: Sequence[str], fault: Fault | None) -> int:
+    try:
+        code = tool.run(session, arguments)
+    except Interrupted:
+        code = 1
+    if fault is None or fault.kind is not FaultKind.HALF:
+        return code
+    if fault.stderr:
+        session.err.append(fault.stderr)
+    return (fault.exit_code if fault.exit_code is not None else 1) if code == 0 else code
+
+
+def _printed(session: Session, code: int) -> Answer:
+    return Answer(
+        code, "".join(session.out).encode(errors="surrogateescape"), "".join(session.err).encode(errors="surrogateescape")
+    )
+
+
+def _refused(fault: Fault) -> Answer:
+    if fault.kind is FaultKind.HANG:
+        return Answer(-1, hangs=True)
+    return Answer(1 if fault.exit_code is None else fault.exit_code, b"", fault.stderr.encode())
+
+
+def _spoiled(answer: Answer, fault: Fault | None) -> Answer:
+    if fault is None:
+        return answer
+    if fault.kind is FaultKind.HANG_AFTER:
+        return Answer(-1, hangs=True)
+    if fault.kind is FaultKind.LOST_REPLY:
+        return Answer(255 if fault.exit_code is None else fault.exit_code, b"", fault.stderr.encode())
+    if fault.kind is FaultKind.TRUNCATE:
+        return faults.truncated(answer)
+    if fault.kind is FaultKind.GARBAGE:
+        return Answer(answer.exit_code, RUBBISH, answer.stderr)
+    return answer

@@ -1,0 +1,70 @@
+"""The table of all emulated tools. A tool's code is loaded when it is first run, which keeps executables quick."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from reconciler.emulation.session import Tool
+
+
+def _zfs() -> Tool:
+    from reconciler.emulation.zfs.tool import ZFS
+
+    return ZFS
+
+
+def _zpool() -> Tool:
+    from reconciler.emulation.zpool.tool import ZPOOL
+
+    return ZPOOL
+
+
+def _uname() -> Tool:
+    from reconciler.emulation.identity.uname import UNAME
+
+    return UNAME
+
+
+def _hostname() -> Tool:
+    from reconciler.emulation.identity.names import HOSTNAME
+
+    return HOSTNAME
+
+
+def _hostid() -> Tool:
+    from reconciler.emulation.identity.names import HOSTID
+
+    return HOSTID
+
+
+def _cat() -> Tool:
+    from reconciler.emulation.identity.files import CAT
+
+    return CAT
+
+
+def _kstat() -> Tool:
+    from reconciler.emulation.identity.kstat import KSTAT
+
+    return KSTAT
+
+
+def _sysinfo() -> Tool:
+    from reconciler.emulation.identity.sysinfo import SYSINFO
+
+    return SYSINFO
+
+
+TOOLS: Mapping[str, Callable[[], Tool]] = MappingProxyType(
+    {
+        "cat": _cat,
+        "hostid": _hostid,
+        "hostname": _hostname,
+        "kstat": _kstat,
+        "sysinfo": _sysinfo,
+        "uname": _uname,
+        "zfs": _zfs,
+        "zpool": _zpool,
+    }
+)

@@ -1,0 +1,1 @@
+"""The emulated `zpool`: pools looked at. Making and taking apart pools is not emulated."""
