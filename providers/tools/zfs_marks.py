@@ -1,0 +1,58 @@
+"""Our mark in ZFS user properties. They are inherited, so only one that is set on the object itself counts."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from providers.tools.zfs_properties import MARK_PREFIX
+from providers.tools.zfs_rows import Rows
+from reconciler.model.errors import InvalidValue
+from reconciler.model.key import ObjectName, parse_object_name
+from reconciler.model.lifecycle import OnRemoval, Protect
+from reconciler.model.observed import Mark
+from reconciler.model.value import Value
+
+OWNER = f"{MARK_PREFIX}owner"
+KEY = f"{MARK_PREFIX}key"
+HOST = f"{MARK_PREFIX}host"
+PROTECT = f"{MARK_PREFIX}protect"
+ON_REMOVAL = f"{MARK_PREFIX}on-removal"
+
+_PROTECT: Mapping[str, Protect] = MappingProxyType({known.value: known for known in Protect})
+_ON_REMOVAL: Mapping[str, OnRemoval] = MappingProxyType({known.value: known for known in OnRemoval})
+
+MARKS = (OWNER, KEY, HOST, PROTECT, ON_REMOVAL)
+
+UNNAMED = "Unknown"
+"""The kind of a mark whose key can't be read: somebody's, and certainly not the object's own."""
+
+
+def properties_of(mark: Mark) -> Mapping[str, Value]:
+    """The user properties that say what the mark says."""
+    found: dict[str, Value] = {OWNER: mark.owner, KEY: str(mark.name)}
+    if mark.host_id:
+        found[HOST] = mark.host_id
+    if mark.protect is not Protect.NONE:
+        found[PROTECT] = mark.protect.value
+    if mark.on_removal is not None:
+        found[ON_REMOVAL] = mark.on_removal.value
+    return found
+
+
+def mark_in(rows: Rows) -> Mark | None:
+    """The mark set on the object itself; None where nobody's owner is.
+
+    What it says stays on the safe side: an unknown protection protects, an unknown way to go says nothing.
+    """
+    if rows.sources[OWNER] != "local":
+        return None
+    said = {name: rows.values[name] for name in MARKS if rows.sources[name] == "local"}
+    protect = _PROTECT.get(said.get(PROTECT, Protect.NONE), Protect.ALL)
+    on_removal = _ON_REMOVAL.get(said.get(ON_REMOVAL, ""))
+    return Mark(said[OWNER], _name(said.get(KEY, "")), said.get(HOST, ""), protect, on_removal)
+
+
+def _name(text: str) -> ObjectName:
+    try:
+        return parse_object_name(text)
+    except InvalidValue:
+        return ObjectName(UNNAMED, text)

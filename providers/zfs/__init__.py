@@ -1,0 +1,19 @@
+"""Provider zfs: pools, datasets and volumes on illumos, SmartOS, OmniOS and Linux.
+
+Kinds, and what turns them into `zfs` commands and back. What the tools themselves say and take is in `providers.tools`.
+"""
+
+from providers.zfs.backend import ZfsBackend
+from providers.zfs.capabilities import FACT_PROBES
+from providers.zfs.kinds import DATASET, POOL, VOLUME
+from reconciler.provider.contract import Provider
+
+PROVIDER = Provider(
+    name="zfs",
+    summary="ZFS pools, datasets and volumes",
+    kinds=(POOL, DATASET, VOLUME),
+    backends=(ZfsBackend,),
+    fact_probes=FACT_PROBES,
+)
+
+__all__ = ["PROVIDER"]

@@ -1,0 +1,218 @@
+"""From `zfs get` to observed objects: what to ask for, and what the answers say."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from providers.tools.zfs_marks import MARKS, mark_in
+from providers.tools.zfs_properties import PROPERTIES, On, Property, is_user_property, is_valid_user_property
+from providers.tools.zfs_rows import SET_HERE, Rows
+from providers.zfs.capabilities import Capabilities
+from providers.zfs.kinds import MOUNTED, before_at
+from providers.zfs.names import system_owner
+from reconciler.model.errors import ReadError
+from reconciler.model.key import ObjectName
+from reconciler.model.observed import EVERY_FIELD, REMOVAL, Observed, Removal
+from reconciler.model.value import Value
+
+KIND_OF: Mapping[str, str] = MappingProxyType({"filesystem": "Dataset", "volume": "Volume"})
+_ON: Mapping[str, On] = MappingProxyType({"Dataset": On.FILESYSTEM, "Volume": On.VOLUME})
+
+PREFIX = "properties."
+ACTUALLY_MOUNTED = f"{PREFIX}mounted"
+"""Read together with MOUNTED: yes or no, whatever there is need for."""
+
+_HARMLESS_BYTES = 1 << 20
+"""A file system with no more in it holds no data (design.md, "Data holders")."""
+
+_FIGURES = ("available", "referenced", "used")
+_NEEDED_FOR: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "origin": ("origin",),
+        MOUNTED: ("canmount", "mounted", "mountpoint", "zoned"),
+        REMOVAL: ("guid", "mounted", "origin", "usedbydataset", "usedbysnapshots", "zoned"),
+        "size": ("volsize",),
+        "blockSize": ("volblocksize",),
+        "sparse": ("refreservation", "volsize"),
+    }
+)
+_OWN_FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"Dataset": ("origin", MOUNTED), "Volume": ("backing", "blockSize", "origin", "size", "sparse")}
+)
+_ITS_OWN = frozenset({"origin", "size", "blockSize"})
+"""Fields that every object has for itself: nothing of them is inherited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What else is on the host: names that have something below them, and snapshots by dataset."""
+
+    parents: frozenset[str] = frozenset()
+    snapshots: Mapping[str, Sequence[tuple[str, bool]]] = field(default_factory=dict)
+    """Full name, and whether it is held."""
+
+
+def expanded(kind: str, fields: Iterable[str], host: Capabilities) -> frozenset[str]:
+    """Field names with EVERY_FIELD resolved, without those that the kind, or this ZFS, does not have.
+
+    Whoever states canmount needs to know whether it is mounted, because setting it to on mounts nothing.
+    """
+    found = set(fields)
+    if EVERY_FIELD in found:
+        found.update(_OWN_FIELDS[kind])
+        found.update(f"{PREFIX}{name}" for name in (*_FIGURES, *host.properties))
+    if f"{PREFIX}canmount" in found and kind == "Dataset":
+        found.update((MOUNTED, f"{PREFIX}mountpoint", f"{PREFIX}zoned"))
+    return frozenset(name for name in found if _is_readable(kind, name, host))
+
+
+def _is_readable(kind: str, field_name: str, host: Capabilities) -> bool:
+    """Whether the field can be asked for; a single wrong property would spoil the command that reads everything."""
+    name = field_name.removeprefix(PREFIX)
+    if not field_name.startswith(PREFIX):
+        return name == REMOVAL or name in _OWN_FIELDS[kind]
+    if name in host.properties:
+        return bool(PROPERTIES[name].on & _ON[kind])
+    return name in _FIGURES or is_valid_user_property(name)
+
+
+def needed(fields: Iterable[str]) -> frozenset[str]:
+    """The ZFS properties that these fields, and any object's mark, are read from."""
+    found = {"type", *MARKS}
+    for name in fields:
+        if name.startswith(PREFIX):
+            found.add(name.removeprefix(PREFIX))
+        else:
+            found.update(_NEEDED_FOR.get(name, ()))
+    return frozenset(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How to make objects of one kind out of rows: the fields wanted, and the property behind each."""
+
+    kind: str
+    host: Capabilities
+    own: tuple[str, ...]
+    properties: tuple[tuple[str, str, Property | None], ...]
+    """Field name, property name, and the native property, None for a user property or a figure."""
+    with_removal: bool
+
+    @classmethod
+    def of(cls, kind: str, fields: frozenset[str], host: Capabilities) -> "Reading":
+        """For fields as `expanded` gives them."""
+        names = sorted(name.removeprefix(PREFIX) for name in fields if name.startswith(PREFIX))
+        return cls(
+            kind,
+            host,
+            tuple(sorted(name for name in fields if not name.startswith(PREFIX) and name != REMOVAL)),
+            tuple((f"{PREFIX}{name}", name, PROPERTIES.get(name)) for name in names),
+            REMOVAL in fields,
+        )
+
+    def object(self, rows: Rows, around: Surroundings) -> Observed:
+        """The object that the rows are about."""
+        fields: dict[str, Value] = {}
+        stated = []
+        values, sources = rows.values, rows.sources
+        for field_name, name, known in self.properties:
+            if known is not None:
+                fields[field_name] = known.observed(values[name])
+            else:
+                fields[field_name] = _unlisted(name, values[name], sources[name])
+            if sources[name] in SET_HERE and not _is_automatic(name, values):
+                stated.append(field_name)
+        for name in self.own:
+            fields[name] = _own_value(name, values)
+            if name in _ITS_OWN and fields[name] is not None:
+                stated.append(name)
+        if MOUNTED in fields:
+            fields[ACTUALLY_MOUNTED] = values["mounted"]
+        origin = values.get("origin", "-")
+        return Observed(
+            ObjectName(self.kind, rows.name),
+            fields,
+            frozenset(stated),
+            mark_in(rows),
+            values.get("guid", ""),
+            (ObjectName(self.kind, before_at(origin)),) if origin != "-" else (),
+            _removal(rows, self.kind, around) if self.with_removal else None,
+            system_owner(rows.name, self.host),
+        )
+
+
+def kind_of(rows: Rows) -> str:
+    """The kind of the object that the rows are about."""
+    kind = KIND_OF.get(rows.values["type"])
+    if kind is None:
+        raise ReadError(0, f"type of {rows.name} to be filesystem or volume", rows.values["type"])
+    return kind
+
+
+def surroundings(names: Iterable[str], snapshots: Iterable[tuple[str, bool]]) -> Surroundings:
+    """From the names of all datasets, and full snapshot names with whether each is held."""
+    by_dataset: dict[str, list[tuple[str, bool]]] = {}
+    for name, is_held in snapshots:
+        by_dataset.setdefault(before_at(name), []).append((name, is_held))
+    return Surroundings(frozenset(name.rpartition("/")[0] for name in names), by_dataset)
+
+
+def _is_automatic(name: str, values: Mapping[str, str]) -> bool:
+    """Whether nobody chose the value: ZFS sets a little more than its size aside for a volume that is not sparse."""
+    if name != "refreservation" or values.get("volsize", "-") == "-":
+        return False
+    return _bytes(values["refreservation"]) >= _bytes(values["volsize"])
+
+
+def _unlisted(name: str, text: str, source: str) -> Value:
+    """The value of a user property, None when it is not there; or a figure."""
+    if is_user_property(name):
+        return None if source == "-" else text
+    return int(text) if text.isascii() and text.isdigit() else text
+
+
+def _own_value(name: str, values: Mapping[str, str]) -> Value:
+    match name:
+        case "origin":
+            return None if values["origin"] == "-" else values["origin"]
+        case "mounted":
+            return values["mounted"] == "yes" or not _must_be_mounted(values)
+        case "size":
+            return _bytes(values["volsize"])
+        case "blockSize":
+            return _bytes(values["volblocksize"])
+        case "sparse":
+            return _bytes(values["refreservation"]) < _bytes(values["volsize"])
+        case _:
+            return "zvol"
+
+
+def _must_be_mounted(values: Mapping[str, str]) -> bool:
+    return values["canmount"] == "on" and values["mountpoint"].startswith("/") and values["zoned"] != "on"
+
+
+def _removal(rows: Rows, kind: str, around: Surroundings) -> Removal:
+    own, snapshots = _bytes(rows.values["usedbydataset"]), around.snapshots.get(rows.name, ())
+    is_empty = not snapshots and rows.name not in around.parents and own <= _HARMLESS_BYTES
+    return Removal(
+        own + _bytes(rows.values["usedbysnapshots"]),
+        tuple(name for name, _ in snapshots),
+        tuple(_obstacles(rows, snapshots)),
+        holds_data=kind == "Volume" or not is_empty,
+    )
+
+
+def _obstacles(rows: Rows, snapshots: Sequence[tuple[str, bool]]) -> Iterator[str]:
+    if "/" not in rows.name:
+        yield f"{rows.name} is the root of a pool"
+    for name, is_held in snapshots:
+        if is_held:
+            yield f"snapshot {name} is held"
+    if rows.values["zoned"] == "on" and rows.values["mounted"] == "yes":
+        yield f"a zone has {rows.name} mounted"
+
+
+def _bytes(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise ReadError(0, "a size in bytes", text)
+    return int(text)
