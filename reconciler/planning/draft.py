@@ -1,0 +1,97 @@
+"""The working set of one host's planning: changes not yet refused, and refusals."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.model.change import Change, Verb
+from reconciler.model.desired import Desired
+from reconciler.model.key import Key, ObjectName
+from reconciler.model.ledger import LedgerRow
+from reconciler.model.lifecycle import Lifecycle, Mode, lower_mode
+from reconciler.model.observed import Mark, Observed
+from reconciler.model.origin import Origin
+from reconciler.model.plan import Blocked, Miss, Reason, Released
+from reconciler.model.resource import Resource
+from reconciler.planning.view import HostView
+from reconciler.provider.kind import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A change that has not been refused so far, with what the plan will say about it."""
+
+    change: Change
+    why: str
+    lifecycle: Lifecycle
+    origin: Origin | None = None
+    report_only: bool = False
+
+
+@dataclass
+class Draft:
+    """Everything decided so far about one host. Planning fills it in one call and hands out an immutable plan.
+
+    `moved_away` gives the new key of objects that are renamed, `carried_by` the key of the rename that takes another along.
+    `spared` are objects that a manifest means to rename and may not: whatever else is wrong, they are not pruned.
+    """
+
+    view: HostView
+    desired: Desired
+    kinds: Mapping[str, Kind]
+    host_id: str = ""
+    changes: dict[Key, Drafted] = field(default_factory=dict)
+    blocked: dict[Key, Blocked] = field(default_factory=dict)
+    released: list[Released] = field(default_factory=list)
+    misses: list[Miss] = field(default_factory=list)
+    settled: list[Key] = field(default_factory=list)
+    ours: set[ObjectName] = field(default_factory=set)
+    moved_away: dict[ObjectName, Key] = field(default_factory=dict)
+    carried_by: dict[Key, Key] = field(default_factory=dict)
+    spared: set[ObjectName] = field(default_factory=set)
+    wants: set[tuple[str, str]] = field(default_factory=set)
+
+    @property
+    def owner(self) -> str:
+        return self.desired.owner
+
+    @property
+    def objects(self) -> Mapping[ObjectName, Observed]:
+        return self.view.inventory.objects
+
+    def key(self, name: ObjectName) -> Key:
+        return Key(self.view.name, *name)
+
+    def mode(self, lifecycle: Lifecycle) -> Mode:
+        """The object's mode under the host's ceiling."""
+        return lower_mode(lifecycle.mode, self.view.manifest.mode)
+
+    def mark(self, resource: Resource) -> Mark:
+        """The mark that the resource's object must bear."""
+        lifecycle = resource.lifecycle
+        return Mark(self.owner, resource.key.object, self.host_id, lifecycle.protect, lifecycle.on_removal)
+
+    def add(self, change: Change, why: str, lifecycle: Lifecycle, origin: Origin | None) -> None:
+        report_only = self.mode(lifecycle) is Mode.REPORT
+        self.changes[change.key] = Drafted(change, why, lifecycle, origin, report_only)
+
+    def block(self, key: Key, verb: Verb, reason: Reason, cause: str, remedy: str, origin: Origin | None = None) -> None:
+        """Refuses a change; one that was drafted for the key is dropped. The first refusal of a key stands."""
+        self.changes.pop(key, None)
+        self.blocked.setdefault(key, Blocked(key, verb, reason, cause, remedy, origin))
+
+    def block_drafted(self, key: Key, reason: Reason, cause: str, remedy: str) -> None:
+        drafted = self.changes[key]
+        self.block(key, drafted.change.verb, reason, cause, remedy, drafted.origin)
+
+    def row(self, observed: Observed) -> LedgerRow | None:
+        """What the ledger knows of the object, under its name, else under the name in its mark (a rename half done)."""
+        row = self.view.ledger.get(self.key(observed.name))
+        return row or (self.view.ledger.get(self.key(observed.mark.name)) if observed.mark is not None else None)
+
+    def governing(self, observed: Observed) -> Lifecycle | None:
+        """The lifecycle that was applied last: from the ledger, else as much as the mark says; None when neither knows."""
+        if row := self.row(observed):
+            return row.lifecycle
+        if observed.mark is None or observed.mark.on_removal is None:
+            return None
+        return Lifecycle(on_removal=observed.mark.on_removal, protect=observed.mark.protect)

@@ -1,0 +1,67 @@
+"""Whose an object is, by its mark alone."""
+
+from enum import Enum, auto
+
+from reconciler.model.key import ObjectName
+from reconciler.model.observed import Observed
+from reconciler.model.plan import Reason
+
+
+class Ownership(Enum):
+    OURS = auto()
+    UNMARKED = auto()
+    OTHER_OWNER = auto()
+    FOREIGN_COPY = auto()
+    MOVED = auto()
+    """Marked as ours under another name: renamed, by us in a pass that did not end, or behind our back."""
+
+
+def ownership(observed: Observed, owner: str, host_id: str) -> Ownership:
+    """The owner's name, the host's own id and the object's name must all agree for an object to be ours."""
+    mark = observed.mark
+    if mark is None:
+        return Ownership.UNMARKED
+    if mark.owner != owner:
+        return Ownership.OTHER_OWNER
+    if mark.host_id and host_id and mark.host_id != host_id:
+        return Ownership.FOREIGN_COPY
+    return Ownership.OURS if mark.name == observed.name else Ownership.MOVED
+
+
+def refusal(found: Ownership, observed: Observed, formerly: frozenset[ObjectName]) -> tuple[Reason, str, str] | None:
+    """Reason, cause and remedy when a manifest may not have this object; None when it is ours.
+
+    `formerly` holds the names under which a rename of ours may have left it.
+    """
+    name, mark = observed.name, observed.mark
+    match found:
+        case Ownership.OURS:
+            return None
+        case Ownership.MOVED:
+            assert mark is not None
+            if mark.name in formerly:
+                return None
+            return (
+                Reason.AMBIGUOUS,
+                f"{name} is marked as {mark.name}: it was renamed on the host",
+                f"rename it back, or state movedFrom: {mark.name.name}",
+            )
+        case Ownership.UNMARKED:
+            return (
+                Reason.NOT_OURS,
+                f"{name} exists on the host and was not made by this repository",
+                "choose another name, or remove or rename the object on the host",
+            )
+        case Ownership.OTHER_OWNER:
+            assert mark is not None
+            return (
+                Reason.OTHER_OWNER,
+                f"{name} belongs to the repository {mark.owner!r}",
+                f"remove this manifest, or have {mark.owner!r} give the object up (onRemoval: orphan)",
+            )
+        case Ownership.FOREIGN_COPY:
+            return (
+                Reason.FOREIGN_COPY,
+                f"{name} carries the mark of another machine: it is a copy that was sent or imported here",
+                "rename the copy, or clear its dev.reconciler properties if it is to be left alone",
+            )

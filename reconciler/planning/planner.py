@@ -1,0 +1,218 @@
+"""plan(): desired state and what is there in, actions and refusals out."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from reconciler.model.change import NAME, REMOVALS, Effect, Verb
+from reconciler.model.desired import Desired
+from reconciler.model.errors import ReconcilerError
+from reconciler.model.key import Key, ObjectName
+from reconciler.model.plan import Action, AtRisk, Blocked, HostPlan, Plan, PlanSource, Reason
+from reconciler.planning.digest import action_id
+from reconciler.planning.draft import Draft, Drafted
+from reconciler.planning.graph import CycleError, ordered
+from reconciler.planning.guardrail import NOTHING_TAKEN, Taken, enforce_guardrails, enforce_policy
+from reconciler.planning.invariants import check_plan
+from reconciler.planning.removals import draft_removals
+from reconciler.planning.renames import find_renames
+from reconciler.planning.settle import namesakes, settle
+from reconciler.planning.view import HostView
+from reconciler.planning.wanted import draft_wanted
+from reconciler.provider.kind import Kind
+
+_REMOVING = frozenset({Verb.TRASH, Verb.DELETE, Verb.FORGET})
+
+
+def plan(
+    desired: Desired,
+    views: Sequence[HostView],
+    kinds: Mapping[str, Kind],
+    source: PlanSource,
+    created_at: datetime,
+    known_hosts: frozenset[str] = frozenset(),
+    elsewhere: Taken = NOTHING_TAKEN,
+) -> Plan:
+    """The plan of all hosts in `views`. `known_hosts` are those we have applied to before; `elsewhere` is what the same
+    revision takes away on hosts that are not in `views`.
+
+    Actions, their order and ids don't depend on `created_at`. ReconcilerError when references go round.
+    """
+    drafts = [_draft(desired, view, kinds) for view in views]
+    for draft in drafts:
+        enforce_policy(draft, desired.guardrails)
+        settle(draft)
+    if enforce_guardrails(drafts, desired.guardrails, elsewhere):
+        for draft in drafts:
+            settle(draft)
+    made = Plan(
+        source=source,
+        created_at=created_at,
+        hosts=tuple(sorted((_host_plan(draft) for draft in drafts), key=lambda host: host.host)),
+        forgotten=tuple(sorted(known_hosts - desired.hosts.keys())) if desired.whole else (),
+    )
+    check_plan(made, kinds)
+    return made
+
+
+def _draft(desired: Desired, view: HostView, kinds: Mapping[str, Kind]) -> Draft:
+    facts = view.inventory.facts
+    draft = Draft(view, desired, kinds, facts.host_id if facts is not None else "")
+    if cause := view.inventory.wrong_host:
+        remedy = "correct spec.identity of the Host, or what its transport points at"
+        for key, resource in view.resources.items():
+            draft.block(key, Verb.UPDATE, Reason.WRONG_HOST, cause, remedy, resource.origin)
+        return draft
+    renames = find_renames(draft)
+    draft_wanted(draft, renames)
+    draft_removals(draft)
+    return draft
+
+
+def _host_plan(draft: Draft) -> HostPlan:
+    view = draft.view
+    before = _edges(draft)
+    try:
+        order = ordered(before)
+    except CycleError as cycle:
+        path = " -> ".join(str(key) for key in cycle.path)
+        raise ReconcilerError(f"references go round: {path}", remedy="remove one of these references") from cycle
+    ids: dict[Key, str] = {}
+    actions = []
+    for key in order:
+        action = _action(draft, draft.changes[key], tuple(ids[other] for other in sorted(before[key]) if other in ids))
+        ids[key] = action.id
+        actions.append(action)
+    return HostPlan(
+        host=view.name,
+        observed_at=view.inventory.observed_at,
+        actions=tuple(actions),
+        blocked=tuple(_sorted_blocked(draft)),
+        released=tuple(sorted(draft.released, key=lambda item: (item.key, item.field))),
+        misses=tuple(sorted(draft.misses, key=lambda miss: (miss.key, miss.field))),
+        unreadable=view.inventory.unreadable,
+        unmanaged=_unmanaged(draft),
+        managed=len(draft.ours),
+        settled=tuple(draft.settled),
+        gone=_gone(draft),
+        wants=frozenset(draft.wants),
+        wrong_host=view.inventory.wrong_host,
+    )
+
+
+def _edges(draft: Draft) -> dict[Key, frozenset[Key]]:
+    """For each drafted change the keys of those that must come before it; removals and releases first."""
+    first = sorted(key for key, drafted in draft.changes.items() if drafted.change.verb in _REMOVING)
+    then = sorted(key for key, drafted in draft.changes.items() if drafted.change.verb not in _REMOVING)
+    before: dict[Key, set[Key]] = {key: set() for key in (*first, *then)}
+    for key in then:
+        before[key] |= _edges_of_wanted(draft, key) & before.keys()
+    for key in (*first, *then):
+        change = draft.changes[key].change
+        if change.observed is None or not (change.verb in REMOVALS or change.verb in _REMOVING or change.field(NAME)):
+            continue
+        for target in _held_by(draft, change.observed.name):
+            taken = draft.changes.get(draft.key(target))
+            if taken is not None and taken.change.verb in REMOVALS:
+                before[draft.key(target)].add(key)
+            # What lies in a container goes by its old path, so it goes before the container is renamed.
+            moved = draft.moved_away.get(target)
+            leading = draft.carried_by.get(moved, moved) if moved is not None else None
+            if leading in before and not change.by_parent:
+                before[leading].add(key)
+    return {key: frozenset(earlier - {key}) for key, earlier in before.items()}
+
+
+def _edges_of_wanted(draft: Draft, key: Key) -> set[Key]:
+    """What this change waits for: what it refers to, what it depends on, the name it takes, the rename that carries it."""
+    change = draft.changes[key].change
+    resource = change.resource
+    assert resource is not None
+    found = {draft.key(name) for name in resource.depends_on}
+    for reference in resource.references:
+        found |= {draft.key(ObjectName(kind, reference.name)) for kind in reference.kinds}
+    for holder in (key.object, *namesakes(draft, key)):
+        found.add(draft.key(holder))
+        if (leaver := draft.moved_away.get(holder)) is not None:
+            found.add(draft.carried_by.get(leaver, leaver))
+    return found
+
+
+def _held_by(draft: Draft, name: ObjectName) -> list[ObjectName]:
+    """What must outlive this object on the host: its container and whatever it was made from."""
+    kind = draft.kinds[name.kind]
+    found = list(draft.objects[name].references) if name in draft.objects else []
+    container = kind.container(name.name)
+    if container is not None:
+        found += [ObjectName(inner, container) for inner in kind.contained_in]
+    return found
+
+
+def _action(draft: Draft, drafted: Drafted, after: tuple[str, ...]) -> Action:
+    change = drafted.change
+    backend = draft.view.backends[change.key.kind]
+    steps = backend.steps(change)
+    removal = change.observed.removal if change.observed is not None and change.verb in REMOVALS else None
+    return Action(
+        id=action_id(change, steps),
+        change=change,
+        effect=_effect(drafted),
+        why=drafted.why,
+        steps=steps,
+        origin=drafted.origin,
+        after=after,
+        reversible=change.verb not in (Verb.DELETE, Verb.REPLACE),
+        report_only=drafted.report_only,
+        at_risk=AtRisk(removal.bytes, len(removal.snapshots)) if removal is not None else AtRisk(),
+        pool=backend.pool(change.key.name),
+    )
+
+
+def _effect(drafted: Drafted) -> Effect | None:
+    change = drafted.change
+    match change.verb:
+        case Verb.REPLACE:
+            return Effect.REPLACE
+        case Verb.CREATE | Verb.UPDATE | Verb.RESTORE:
+            cost = list(Effect)
+            return max((field.effect for field in change.fields), key=cost.index, default=Effect.IN_PLACE)
+        case Verb.TRASH | Verb.DELETE | Verb.ADOPT | Verb.FORGET:
+            return None
+
+
+def _sorted_blocked(draft: Draft) -> list[Blocked]:
+    return sorted(draft.blocked.values(), key=lambda item: item.key)
+
+
+def _unmanaged(draft: Draft) -> int:
+    """Objects that nobody asked us about: not ours, not named by a manifest, not the system's own."""
+    kinds = {name for name, kind in draft.kinds.items() if not kind.observed_only}
+    return sum(
+        1
+        for name, observed in draft.objects.items()
+        if name.kind in kinds
+        and name not in draft.ours
+        and not observed.belongs_to
+        and draft.key(name) not in draft.view.resources
+    )
+
+
+def _gone(draft: Draft) -> tuple[Key, ...]:
+    """Ledger keys that are not wanted and not there any more, or there without a mark of ours, where we could look."""
+    blind = {kind for trouble in draft.view.inventory.unreadable for kind in trouble.kinds}
+    if not draft.view.whole or draft.view.inventory.wrong_host:
+        return ()
+    return tuple(
+        sorted(
+            key
+            for key in draft.view.ledger
+            if key not in draft.view.resources
+            and _is_lost(draft, key.object)
+            and key.kind in draft.view.backends
+            and key.kind not in blind
+        )
+    )
+
+
+def _is_lost(draft: Draft, name: ObjectName) -> bool:
+    there = draft.objects.get(name)
+    return there is None or (there.mark is None and draft.kinds[name.kind].carries_mark)

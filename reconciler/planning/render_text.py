@@ -1,0 +1,166 @@
+"""A plan as text for people: what will run, what is refused and why, and what can't be brought back."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from itertools import groupby
+from typing import NamedTuple
+
+from reconciler.model.change import Verb
+from reconciler.model.errors import InvalidValue
+from reconciler.model.plan import Action, Blocked, HostPlan, Plan, Reason
+from reconciler.model.quantity import approximate_size
+from reconciler.model.value import Value
+from reconciler.planning.words import counted, listed, printable, shown
+from reconciler.provider.kind import Kind
+
+
+class Style(StrEnum):
+    """How a terminal may set a line off; plain text loses nothing without."""
+
+    PLAIN = "plain"
+    HEADING = "heading"
+    ADDS = "adds"
+    CHANGES = "changes"
+    DESTROYS = "destroys"
+    BLOCKED = "blocked"
+    QUIET = "quiet"
+
+
+class Line(NamedTuple):
+    style: Style
+    text: str
+
+
+_SIGN = {
+    Verb.CREATE: ("+", "create", Style.ADDS),
+    Verb.UPDATE: ("~", "update", Style.CHANGES),
+    Verb.REPLACE: ("!", "REPLACE", Style.DESTROYS),
+    Verb.TRASH: ("-", "trash", Style.CHANGES),
+    Verb.DELETE: ("-", "DESTROY", Style.DESTROYS),
+    Verb.RESTORE: ("+", "restore", Style.ADDS),
+    Verb.ADOPT: ("=", "adopt", Style.CHANGES),
+    Verb.FORGET: ("=", "forget", Style.CHANGES),
+}
+
+MOST_LISTED = 4
+"""Objects of a host that can't be seen at all that are still named one by one."""
+
+_LOST = frozenset({Verb.DELETE, Verb.REPLACE})
+
+
+def plan_lines(plan: Plan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
+    """The plan line by line; the last line is the summary. Nothing that a host said can begin a line of its own."""
+    return (Line(style, printable(text)) for style, text in _lines(plan, kinds))
+
+
+def _lines(plan: Plan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
+    narrowed = "" if plan.source.whole else ", narrowed: nothing is removed"
+    yield Line(Style.QUIET, f"plan for {plan.source.path} at {short_revision(plan.source.revision)}{narrowed}")
+    for host in plan.hosts:
+        yield from _host_lines(host, kinds)
+    for name in plan.forgotten:
+        yield Line(Style.PLAIN, "")
+        yield Line(Style.HEADING, name)
+        yield Line(Style.QUIET, "  forgotten: it has no Host manifest any more, and everything on it is left as it is")
+    yield Line(Style.PLAIN, "")
+    yield Line(Style.HEADING, summary_text(plan))
+
+
+def summary_text(plan: Plan) -> str:
+    """`2 to create, 1 to DESTROY; 1 blocked`, or that there is nothing to do."""
+    actions = [action for host in plan.hosts for action in host.actions]
+    runs = Counter(action.verb for action in actions if not action.report_only)
+    shows = Counter(action.verb for action in actions if action.report_only)
+    blocked = sum(len(host.blocked) for host in plan.hosts)
+    unread = [host.host for host in plan.hosts if host.unreadable or host.wrong_host]
+    nothing = "nothing will be run" if shows or blocked or unread else "nothing to do"
+    parts = [", ".join(f"{runs[verb]} to {_SIGN[verb][1]}" for verb in Verb if runs[verb]) or nothing]
+    if shows:
+        parts.append("only reported: " + ", ".join(f"{shows[verb]} to {_SIGN[verb][1]}" for verb in Verb if shows[verb]))
+    if blocked:
+        parts.append(f"{blocked} blocked")
+    if unread:
+        parts.append(f"could not look everywhere on {', '.join(unread)}")
+    return "; ".join(parts)
+
+
+def short_revision(revision: str) -> str:
+    """Enough of a revision to know it by."""
+    return revision[:19] if revision.startswith("sha256:") else revision[:12]
+
+
+def _host_lines(host: HostPlan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
+    quiet = host.is_empty and not (host.released or host.misses)
+    counts = f"{host.managed} managed, {host.unmanaged} unmanaged"
+    yield Line(Style.PLAIN, "")
+    yield Line(Style.HEADING, f"{host.host}: as wanted ({counts})" if quiet else f"{host.host} ({counts})")
+    if host.wrong_host:
+        yield Line(Style.BLOCKED, f"  ? WRONG HOST  {host.wrong_host}; nothing was looked at")
+    for trouble in host.unreadable:
+        yield Line(Style.BLOCKED, f"  ? UNREADABLE  provider {trouble.provider}: {trouble.cause}")
+        yield Line(Style.BLOCKED, f"      remedy: {trouble.remedy}")
+    names = {action.id: str(action.key.object) for action in host.actions}
+    for action in host.actions:
+        yield from _action_lines(action, kinds[action.key.kind], names)
+    for _, alike in groupby(host.blocked, key=lambda item: (item.cause, item.remedy)):
+        yield from _blocked_lines(list(alike))
+    for released in host.released:
+        value = shown_field(kinds.get(released.key.kind), released.field, released.value)
+        yield Line(
+            Style.QUIET,
+            f"  . released  {released.key.object}  {released.field} stays {value}: no manifest states it any more",
+        )
+    for miss in host.misses:
+        yield Line(Style.BLOCKED, f"  ! expected  {miss.key.object}  {miss.cause}{_place(miss.origin)}")
+
+
+def _action_lines(action: Action, kind: Kind, names: Mapping[str, str]) -> Iterator[Line]:
+    sign, verb, style = _SIGN[action.verb]
+    mode = "  (only reported, will not run)" if action.report_only else ""
+    yield Line(style, f"  {sign} {verb}  {action.key.object}{mode}{_place(action.origin)}")
+    yield Line(Style.PLAIN, f"      because {action.why}")
+    if action.verb in _LOST:
+        snapshots = f" and {counted(action.at_risk.snapshots, 'snapshot')}" if action.at_risk.snapshots else ""
+        yield Line(
+            Style.DESTROYS, f"      DATA LOSS: {approximate_size(action.at_risk.bytes)}{snapshots} can't be brought back"
+        )
+    for field in action.change.fields:
+        after = shown_field(kind, field.name, field.after)
+        if action.verb is Verb.CREATE:
+            yield Line(Style.PLAIN, f"      {field.name}: {after}")
+        else:
+            yield Line(Style.PLAIN, f"      {field.name}: {shown_field(kind, field.name, field.before)} -> {after}")
+    if action.after:
+        yield Line(Style.QUIET, f"      waits for {listed([names[earlier] for earlier in action.after])}")
+    for step in action.steps:
+        yield Line(Style.QUIET if not step.command.changes else Style.PLAIN, f"      $ {step.command}")
+        if step.command.stdin is not None:
+            for line in step.command.stdin.splitlines():
+                yield Line(Style.PLAIN, f"      | {line}")
+
+
+def _blocked_lines(alike: list[Blocked]) -> Iterator[Line]:
+    """Refusals with one cause; it is told once, below the last. What could not even be looked at is counted, not listed."""
+    unseen = alike[0].reason in (Reason.UNREADABLE, Reason.WRONG_HOST) and len(alike) > MOST_LISTED
+    if unseen:
+        names = listed([str(item.key.object) for item in alike])
+        yield Line(Style.BLOCKED, f"  x BLOCKED {counted(len(alike), 'object')}: {alike[0].reason}  {names}")
+    for item in () if unseen else alike:
+        yield Line(Style.BLOCKED, f"  x BLOCKED {item.verb}  {item.key.object}: {item.reason}{_place(item.origin)}")
+    yield Line(Style.PLAIN, f"      {alike[0].cause}")
+    yield Line(Style.PLAIN, f"      remedy: {alike[0].remedy}")
+
+
+def _place(origin: object) -> str:
+    return f"  [{origin}]" if origin is not None else ""
+
+
+def shown_field(kind: Kind | None, name: str, value: Value) -> str:
+    """A field's value as a manifest would write it; fields that no rule knows are shown as they are."""
+    if kind is None:
+        return shown(None, value)
+    try:
+        return shown(kind.rule(name), value)
+    except InvalidValue:
+        return shown(None, value)

@@ -1,0 +1,246 @@
+"""Refuses what can't stand beside the rest of the plan, again and again, until what is left agrees with itself."""
+
+from reconciler.model.change import NAME, REMOVALS, Verb
+from reconciler.model.key import Key, ObjectName
+from reconciler.model.plan import Reason
+from reconciler.model.resource import Reference, Resource
+from reconciler.planning.draft import Draft, Drafted
+from reconciler.planning.words import counted, listed
+from reconciler.provider.kind import is_within
+
+CREATE_PARENTS = "createParents"
+"""The creation field by which a resource asks for its containers to be made along with it."""
+
+_TAKES = frozenset({Verb.DELETE, Verb.TRASH})
+_MAKES = frozenset({Verb.CREATE, Verb.RESTORE})
+
+Objection = tuple[Reason, str, str]
+"""Reason, cause and remedy."""
+
+
+def settle(draft: Draft) -> None:
+    """Blocks drafted changes whose preconditions fail. A refusal may spoil another change, so this runs to a fixpoint."""
+    inside = _descendants(draft)
+    dependents = _dependents(draft)
+    stable = False
+    while not stable:
+        stable = True
+        for key in sorted(draft.changes):
+            drafted = draft.changes[key]
+            refused = (
+                _removal_objection(draft, drafted, inside, dependents)
+                or _name_objection(draft, drafted)
+                or _rename_objection(draft, drafted, inside)
+                or _reference_objection(draft, drafted)
+            )
+            if refused is not None:
+                draft.block_drafted(key, *refused)
+                stable = False
+
+
+def namesakes(draft: Draft, key: Key) -> list[ObjectName]:
+    """The same name under the other kinds that live in one namespace with this one."""
+    return [ObjectName(kind, key.name) for kind in draft.kinds[key.kind].shares_names_with]
+
+
+def _removal_objection(
+    draft: Draft, drafted: Drafted, inside: dict[ObjectName, list[ObjectName]], dependents: dict[ObjectName, list[ObjectName]]
+) -> Objection | None:
+    """What stands against taking an object away: what lies in it, what was made from it, holds, snapshots."""
+    observed = drafted.change.observed
+    if drafted.change.verb not in REMOVALS or observed is None:
+        return None
+    staying = [name for name in inside.get(observed.name, ()) if not _makes_way(draft, name, drafted)]
+    if staying:
+        remedy = "remove their manifests too, or move them elsewhere on the host; the container goes last"
+        return Reason.DEPENDENTS, f"it still contains {listed([str(name) for name in staying])}", remedy
+    users = [name for name in dependents.get(observed.name, ()) if not _goes(draft, name, drafted)]
+    if users:
+        depend = "depends" if len(users) == 1 else "depend"
+        return (
+            Reason.DEPENDENTS,
+            f"{listed([str(name) for name in users])} {depend} on it",
+            "remove what was made from it first",
+        )
+    if (removal := observed.removal) is None:
+        return None
+    if removal.obstacles:
+        return Reason.DEPENDENTS, "; ".join(removal.obstacles), "clear that on the host first"
+    if removal.snapshots and drafted.change.verb is not Verb.TRASH and not drafted.lifecycle.delete_snapshots:
+        count = counted(len(removal.snapshots), "snapshot")
+        return (
+            Reason.DATA_AT_RISK,
+            f"it has {count} that would be destroyed with it: {listed(list(removal.snapshots))}",
+            "permit that with lifecycle.deleteSnapshots: true while its manifest is there, or destroy them on the host",
+        )
+    return None
+
+
+def _name_objection(draft: Draft, drafted: Drafted) -> Objection | None:
+    """What stands against an object's taking a name: another kind that has it, and keeps it."""
+    change = drafted.change
+    if change.verb is not Verb.CREATE and (change.field(NAME) is None or change.by_parent):
+        return None
+    for name in namesakes(draft, change.key):
+        if name in draft.objects and not _makes_way(draft, name, drafted):
+            return Reason.NAME_TAKEN, f"{name} has that name on the host and stays", "choose another name, or remove that first"
+    return None
+
+
+def _rename_objection(draft: Draft, drafted: Drafted, inside: dict[ObjectName, list[ObjectName]]) -> Objection | None:
+    """What stands against an object's taking another name: what lies in it and has no place at the new one."""
+    change = drafted.change
+    if change.field(NAME) is None or change.observed is None:
+        return None
+    if change.by_parent:
+        return _carrier_objection(draft, drafted)
+    staying = [name for name in inside.get(change.observed.name, ()) if not _moves(draft, name, drafted)]
+    if staying:
+        remedy = "remove or rename what lies inside first"
+        return Reason.DEPENDENTS, f"{listed([str(name) for name in staying])} would move with it and may not", remedy
+    return None
+
+
+def _carrier_objection(draft: Draft, drafted: Drafted) -> Objection | None:
+    """Whether the rename that takes this object along will be run."""
+    carrier = draft.carried_by[drafted.change.key]
+    leading = draft.changes.get(carrier)
+    if leading is None:
+        cause = f"it moves with {carrier.object}, which is blocked itself"
+        return Reason.MISSING_REFERENCE, cause, draft.blocked[carrier].remedy
+    if leading.report_only and not drafted.report_only:
+        cause = f"it moves with {carrier.object}, whose rename is only reported"
+        return Reason.MISSING_REFERENCE, cause, f"give {carrier.object} lifecycle.mode: enforce"
+    return None
+
+
+def _reference_objection(draft: Draft, drafted: Drafted) -> Objection | None:
+    """Whether everything that a resource refers to is there, or will be."""
+    change, resource = drafted.change, drafted.change.resource
+    if resource is None:
+        return None
+    for reference in resource.references:
+        names = [ObjectName(kind, reference.name) for kind in reference.kinds]
+        if any(_will_be_there(draft, name, drafted) for name in names):
+            continue
+        makes = change.verb in (Verb.CREATE, Verb.REPLACE) or change.field(NAME) is not None
+        if not makes and any(name in draft.objects for name in names):
+            continue
+        makes_parents = change.verb is Verb.CREATE and (resource.created_with or {}).get(CREATE_PARENTS)
+        if reference.field == "metadata.name" and makes_parents:
+            if (stranger := _no_container(draft, resource)) is None:
+                continue
+            cause = f"{stranger} has the name of a container that is needed"
+            return Reason.NAME_TAKEN, cause, "choose another name"
+        return _missing(draft, reference, names, change.verb)
+    for needed in resource.depends_on:
+        if not _will_be_there(draft, needed, drafted):
+            other = draft.blocked.get(draft.key(needed))
+            if other is not None:
+                return Reason.MISSING_REFERENCE, f"it depends on {needed}, which is blocked", other.remedy
+            return Reason.MISSING_REFERENCE, f"it depends on {needed}, which is not there", f"bring {needed} about first"
+    return None
+
+
+def _no_container(draft: Draft, resource: Resource) -> ObjectName | None:
+    """An object that can hold nothing, there or wanted, where a container would have to be made along with the resource."""
+    kind = draft.kinds[resource.key.kind]
+    container = kind.container(resource.key.name)
+    while container is not None:
+        for holder in kind.contained_in:
+            for other in draft.kinds[holder].shares_names_with:
+                name = ObjectName(other, container)
+                if other not in kind.contained_in and (name in draft.objects or draft.key(name) in draft.view.resources):
+                    return name
+        container = kind.container(container)
+    return None
+
+
+def _missing(draft: Draft, reference: Reference, names: list[ObjectName], verb: Verb) -> Objection:
+    """Why a reference finds nothing, and what to do about it."""
+    wanted = " or ".join(str(name) for name in names)
+    for name in names:
+        if (refused := draft.blocked.get(draft.key(name))) is not None:
+            return Reason.MISSING_REFERENCE, f"{name} is needed and is blocked itself", refused.remedy
+        if (other := draft.changes.get(draft.key(name))) is not None and other.change.verb in _TAKES:
+            return Reason.MISSING_REFERENCE, f"{name} is needed and is to be removed", "keep it, or remove this too"
+        if other is not None:
+            cause = f"{name} is needed and is only reported, not made"
+            return Reason.MISSING_REFERENCE, cause, f"give {name} lifecycle.mode: enforce"
+        if (new := draft.moved_away.get(name)) is not None:
+            cause = f"{name} is needed and is to be renamed to {new.name}"
+            return Reason.MISSING_REFERENCE, cause, f"write {new.name} instead"
+    hint = ", or set spec.createParents: true" if reference.field == "metadata.name" and verb is Verb.CREATE else ""
+    return (
+        Reason.MISSING_REFERENCE,
+        f"{reference.field} needs {wanted}, which is neither on the host nor in the repository",
+        f"write a manifest for it{hint}",
+    )
+
+
+def _counts(drafted: Drafted, seen_by: Drafted) -> bool:
+    """Whether one change may build on another: one that is only reported is none for those that are run."""
+    return seen_by.report_only or not drafted.report_only
+
+
+def _will_be_there(draft: Draft, name: ObjectName, seen_by: Drafted) -> bool:
+    """Whether an object is on the host under that name once the plan has run."""
+    drafted = draft.changes.get(draft.key(name))
+    if drafted is None:
+        return name in draft.objects and not _is_renamed(draft, name, seen_by)
+    if drafted.change.verb in _TAKES:
+        return not _counts(drafted, seen_by)
+    makes = drafted.change.verb in _MAKES or drafted.change.field(NAME) is not None
+    return not makes or _counts(drafted, seen_by)
+
+
+def _goes(draft: Draft, name: ObjectName, seen_by: Drafted) -> bool:
+    """Whether this plan takes the object away for good."""
+    drafted = draft.changes.get(draft.key(name))
+    return drafted is not None and drafted.change.verb in _TAKES and _counts(drafted, seen_by)
+
+
+def _makes_way(draft: Draft, name: ObjectName, seen_by: Drafted) -> bool:
+    """Whether this plan takes the object from under its name: away for good, or to another name."""
+    return _goes(draft, name, seen_by) or _is_renamed(draft, name, seen_by)
+
+
+def _is_renamed(draft: Draft, name: ObjectName, seen_by: Drafted) -> bool:
+    new = draft.moved_away.get(name)
+    moving = draft.changes.get(new) if new is not None else None
+    return moving is not None and _counts(moving, seen_by)
+
+
+def _moves(draft: Draft, name: ObjectName, leading: Drafted) -> bool:
+    """Whether an object inside a renamed one is gone from it before, or is known to move along with just that rename."""
+    new = draft.moved_away.get(name)
+    if new is not None and draft.carried_by.get(new, leading.change.key) != leading.change.key:
+        return False
+    return _makes_way(draft, name, leading)
+
+
+def _descendants(draft: Draft) -> dict[ObjectName, list[ObjectName]]:
+    """Observed objects below each observed container, nearest first; only for those that a drafted change takes away."""
+    moving = [
+        drafted.change.observed.name
+        for drafted in draft.changes.values()
+        if drafted.change.observed is not None and (drafted.change.verb in REMOVALS or drafted.change.field(NAME))
+    ]
+    if not moving:
+        return {}
+    names = sorted(draft.objects)
+    return {
+        name: [
+            other for other in names if is_within(other.name, name.name) and name.kind in draft.kinds[other.kind].contained_in
+        ]
+        for name in moving
+    }
+
+
+def _dependents(draft: Draft) -> dict[ObjectName, list[ObjectName]]:
+    """Objects by the objects that they refer to on the host."""
+    found: dict[ObjectName, list[ObjectName]] = {}
+    for name in sorted(draft.objects):
+        for target in draft.objects[name].references:
+            found.setdefault(target, []).append(name)
+    return found

@@ -1,0 +1,266 @@
+"""What must happen for each resource: nothing, create, update, replace, or a refusal with its remedy."""
+
+from collections.abc import Mapping
+
+from reconciler.model.change import MARK, NAME, ON_REMOVAL, PROTECT, Change, FieldChange, Verb
+from reconciler.model.key import Key, ObjectName
+from reconciler.model.ledger import LedgerRow
+from reconciler.model.lifecycle import Disruption, Mode, OnRemoval, Protect
+from reconciler.model.observed import REMOVAL, Mark, Observed
+from reconciler.model.plan import Miss, Reason, Released
+from reconciler.model.quantity import approximate_size
+from reconciler.model.resource import Resource
+from reconciler.planning.diff import difference, is_ignored, released
+from reconciler.planning.draft import Draft
+from reconciler.planning.ownership import Ownership, ownership, refusal
+from reconciler.planning.protection import protection
+from reconciler.planning.renames import Rename, former_names
+from reconciler.planning.settle import namesakes
+from reconciler.planning.words import listed, shown
+from reconciler.provider.contract import Backend
+from reconciler.provider.field import Changing
+from reconciler.provider.kind import Kind
+
+
+def draft_wanted(draft: Draft, renames: Mapping[Key, Rename]) -> None:
+    """Drafts a change or a refusal for every resource of the host."""
+    unreadable = {kind: trouble for trouble in draft.view.inventory.unreadable for kind in trouble.kinds}
+    strays = {
+        observed.mark.name: observed.name
+        for observed in draft.objects.values()
+        if observed.mark is not None and ownership(observed, draft.owner, draft.host_id) is Ownership.MOVED
+    }
+    for key, resource in draft.view.resources.items():
+        kind = draft.kinds[key.kind]
+        if draft.mode(resource.lifecycle) is Mode.IGNORE:
+            # What was said last governs a removal, so the ledger has to hear of a mode that keeps us from pruning.
+            if (row := draft.view.ledger.get(key)) and row.lifecycle != resource.lifecycle:
+                draft.settled.append(key)
+            continue
+        if key in draft.blocked:
+            continue
+        if trouble := unreadable.get(key.kind):
+            draft.block(key, Verb.UPDATE, Reason.UNREADABLE, trouble.cause, trouble.remedy, resource.origin)
+        elif cause := draft.view.unserved.get(key.kind):
+            remedy = f"remove the manifest, or move it to a host that has {key.kind}s"
+            draft.block(key, Verb.CREATE, Reason.UNSUPPORTED, cause, remedy, resource.origin)
+        elif kind.observed_only:
+            _expect(draft, kind, resource)
+        else:
+            rename = renames.get(key)
+            _decide(draft, kind, resource, draft.objects.get(rename.old if rename else key.object), rename, strays)
+
+
+def _expect(draft: Draft, kind: Kind, resource: Resource) -> None:
+    """Judges expectations about an object that we only observe."""
+    observed = draft.objects.get(resource.key.object)
+    if observed is None:
+        draft.misses.append(Miss(resource.key, "metadata.name", "it is not there", resource.origin))
+    elif kind.expectations is not None:
+        for field, cause in kind.expectations(resource.fields, observed.fields):
+            draft.misses.append(Miss(resource.key, field, cause, draft.desired.place(resource, f"spec.{field}")))
+
+
+def _decide(
+    draft: Draft,
+    kind: Kind,
+    resource: Resource,
+    observed: Observed | None,
+    rename: Rename | None,
+    strays: Mapping[ObjectName, ObjectName],
+) -> None:
+    key = resource.key
+    if observed is None and (stray := strays.get(key.object)):
+        cause = f"the object made as {key.object} is now {stray}: it was renamed on the host"
+        remedy = f"rename it back, or name the manifest {stray.name}"
+        draft.block(key, Verb.CREATE, Reason.AMBIGUOUS, cause, remedy, resource.origin)
+        return
+    verb = Verb.CREATE if observed is None else Verb.UPDATE
+    if rival := next((name for name in namesakes(draft, key) if draft.key(name) in draft.view.resources), None):
+        draft.block(key, verb, Reason.NAME_TAKEN, f"{rival} has the same name", "choose another name", resource.origin)
+        return
+    backend = draft.view.backends[key.kind]
+    if _is_refused_by_system(draft, backend, resource, verb):
+        return
+    if observed is None:
+        change = Change(key, Verb.CREATE, _created_fields(resource), resource, None, draft.mark(resource))
+        draft.add(change, "it is not there", resource.lifecycle, resource.origin)
+        return
+    if observed.belongs_to:
+        cause = f"{key.name} belongs to {observed.belongs_to}"
+        draft.block(key, verb, Reason.BELONGS_TO, cause, "remove the manifest", resource.origin)
+        return
+    former = former_names(draft, resource) | ({key.object} if rename else frozenset())
+    if refused := refusal(ownership(observed, draft.owner, draft.host_id), observed, former):
+        reason, cause, remedy = refused
+        draft.block(key, verb, reason, cause, remedy, resource.origin)
+        return
+    draft.ours.add(observed.name)
+    _compare(draft, kind, resource, observed, rename)
+
+
+def _is_refused_by_system(draft: Draft, backend: Backend, resource: Resource, verb: Verb) -> bool:
+    stated = {**resource.fields, **(resource.created_with or {})} if verb is Verb.CREATE else resource.fields
+    for name, value in (("metadata.name", resource.key.name), *stated.items()):
+        if refused := backend.refusal(resource.key.kind, name, value):
+            place = draft.desired.place(resource, name if name.startswith("metadata.") else f"spec.{name}")
+            draft.block(resource.key, verb, Reason.UNSUPPORTED, refused.cause, refused.remedy, place)
+            return True
+    return False
+
+
+def _created_fields(resource: Resource) -> tuple[FieldChange, ...]:
+    return tuple(FieldChange(name, None, value) for name, value in sorted(resource.fields.items()) if value is not None)
+
+
+def _compare(draft: Draft, kind: Kind, resource: Resource, observed: Observed, rename: Rename | None) -> None:
+    key, lifecycle = resource.key, resource.lifecycle
+    assert observed.mark is not None
+    wanted = dict(resource.fields)
+    row = draft.row(observed)
+    half_renamed = rename is None and observed.mark.name != key.object
+    # A container's half-done rename may have left what lies in it half-done too.
+    begun = key in draft.view.unfinished or (rename is not None and rename.carrier in draft.view.unfinished)
+    uncertain = begun or row is None or half_renamed
+    if uncertain or rename is not None:
+        draft.wants.update((key.kind, name) for name in kind.completion if name not in observed.fields)
+    if uncertain:
+        # Made, moved or changed by a pass of whose end we know nothing: it must be whole before it counts as settled.
+        wanted.update((name, value) for name, value in kind.completion.items() if name in observed.fields)
+    found = difference(kind, wanted, observed, lifecycle.ignore)
+    if found.unread:
+        cause = f"{', '.join(found.unread)} could not be read"
+        place = draft.desired.place(resource, f"spec.{found.unread[0]}")
+        draft.block(key, Verb.UPDATE, Reason.UNREAD, cause, "state a field that this host's tools can tell", place)
+        return
+    if row is not None:
+        for name, value in released(row.fields, resource.fields, observed):
+            if not is_ignored(name, lifecycle.ignore):
+                draft.released.append(Released(key, name, value))
+    fields = (*_mark_fields(draft, observed, draft.mark(resource), rename), *found.fields)
+    if not fields:
+        draft.settled.append(key)
+        return
+    replaced = [field for field in found.fields if kind.rule(field.name).changing is Changing.REPLACE]
+    for field in found.fields:
+        if _is_refused_by_rule(draft, kind, resource, field, Verb.REPLACE if replaced else Verb.UPDATE):
+            return
+    if not replaced:
+        change = Change(
+            key,
+            Verb.UPDATE,
+            fields,
+            resource,
+            observed,
+            draft.mark(resource),
+            by_parent=rename is not None and rename.carrier is not None,
+        )
+        draft.add(change, _why(kind, fields, row), lifecycle, resource.origin)
+    elif rename is not None:
+        cause = f"{replaced[0].name} can only change by replacing the object, which is also to be renamed"
+        draft.block(key, Verb.REPLACE, Reason.DISRUPTION, cause, "rename it in one revision, replace it in a later one")
+    else:
+        change = Change(key, Verb.REPLACE, fields, resource, observed, draft.mark(resource))
+        _draft_replace(draft, change, resource, observed, replaced[0], _why(kind, fields, row))
+
+
+def _mark_fields(draft: Draft, observed: Observed, mark: Mark, rename: Rename | None) -> tuple[FieldChange, ...]:
+    """What of our mark must be written: a new name, an unfinished rename, another protection or way to go."""
+    there = observed.mark
+    assert there is not None
+    fields = []
+    if rename is not None:
+        fields.append(FieldChange(NAME, rename.old.name, mark.name.name))
+    elif there.name != mark.name:
+        fields.append(FieldChange(MARK, str(there.name), str(mark.name)))
+    if there.protect is not mark.protect:
+        fields.append(FieldChange(PROTECT, there.protect.value, mark.protect.value))
+    if there.on_removal is not mark.on_removal:
+        before = there.on_removal.value if there.on_removal else None
+        fields.append(FieldChange(ON_REMOVAL, before, mark.on_removal.value if mark.on_removal else None))
+    return tuple(fields)
+
+
+def _is_refused_by_rule(draft: Draft, kind: Kind, resource: Resource, field: FieldChange, verb: Verb) -> bool:
+    """Refuses changes that the field's rule does not allow; returns whether it did."""
+    rule = kind.rule(field.name)
+    place = draft.desired.place(resource, f"spec.{field.name}")
+    before, after = shown(rule, field.before), shown(rule, field.after)
+    if rule.changing is Changing.NEVER:
+        cause = f"{field.name} is {before} and can't change after creation (wanted {after})"
+        remedy = f"write {field.name}: {before} or remove the line; to have another, make a new object"
+        draft.block(resource.key, verb, Reason.IMMUTABLE, cause, remedy, place)
+        return True
+    if rule.changing is not Changing.GROWS or not isinstance(field.before, int) or not isinstance(field.after, int):
+        return False
+    if field.after >= field.before:
+        return False
+    lost = approximate_size(field.before - field.after)
+    cause = f"{field.name} would shrink from {before} to {after}: {lost} at its end would be cut off"
+    remedy = f"write {field.name}: {before} or more; copy the data to a new, smaller object to shrink"
+    draft.block(resource.key, verb, Reason.DATA_AT_RISK, cause, remedy, place)
+    return True
+
+
+def _draft_replace(draft: Draft, change: Change, resource: Resource, observed: Observed, field: FieldChange, why: str) -> None:
+    """A replacement, if the manifest permits it and nothing protects what is there."""
+    key, lifecycle = resource.key, resource.lifecycle
+    place = draft.desired.place(resource, f"spec.{field.name}")
+
+    def block(reason: Reason, cause: str, remedy: str) -> None:
+        draft.block(key, Verb.REPLACE, reason, cause, remedy, place)
+
+    if lifecycle.disruption is not Disruption.REPLACE:
+        block(
+            Reason.DISRUPTION,
+            f"{field.name} can only change by replacing the object (disruption is {lifecycle.disruption})",
+            "take the change back, or permit it with lifecycle.disruption: replace",
+        )
+    elif protected := protection(draft, observed, resource):
+        block(
+            Reason.PROTECTED,
+            f"replacing it would remove what is there, and {protected.cause}",
+            protected.remedy or "set lifecycle.protect: none in one revision, replace it in a later one",
+        )
+    elif lifecycle.on_removal is OnRemoval.TRASH and not draft.kinds[key.kind].has_trash:
+        block(
+            Reason.UNSUPPORTED,
+            f"there is no trash for kind {key.kind} to keep the old object in",
+            "permit losing what is there with lifecycle.onRemoval: delete",
+        )
+    elif lifecycle.on_removal is OnRemoval.ORPHAN:
+        block(
+            Reason.NAME_TAKEN,
+            "onRemoval: orphan leaves the old object in place, and its name with it",
+            "rename the old object on the host, or set lifecycle.onRemoval: delete",
+        )
+    else:
+        if observed.removal is None:
+            draft.wants.add((key.kind, REMOVAL))
+        draft.add(change, why, lifecycle, resource.origin)
+
+
+def _why(kind: Kind, fields: tuple[FieldChange, ...], row: LedgerRow | None) -> str:
+    """Who moved: the manifest, or the host behind our back; `row` is what was applied last."""
+    field = fields[0]
+    more = f", and {len(fields) - 1} more" if len(fields) > 1 else ""
+    match field.name:
+        case "name":
+            return f"it was {field.before}{more}"
+        case "mark":
+            return f"its mark still says {field.before}{more}"
+        case "lifecycle.protect" if field.after == Protect.NONE:
+            return f"its protection is lifted{more}"
+        case "lifecycle.protect" | "lifecycle.onRemoval":
+            return f"{field.name} is {field.before or 'not written'} on the host{more}"
+        case name if name in kind.completion:
+            return f"an earlier action left it with {name} {shown(kind.rule(name), field.before)}{more}"
+        case _ if row is None:
+            return "it differs from its manifest"
+        case _:
+            drifted = [field.name for field in fields if field.name in row.fields and row.fields[field.name] == field.after]
+            if not drifted:
+                return "its manifest changed"
+            if len(drifted) == len(fields):
+                return "it drifted on the host; its manifest did not change"
+            return f"its manifest changed, and {listed(drifted)} drifted on the host"

@@ -1,0 +1,40 @@
+"""Values as people read them."""
+
+from reconciler.model.quantity import format_size
+from reconciler.model.value import Value
+from reconciler.provider.field import FieldRule, Null
+
+
+def shown(rule: FieldRule | None, value: Value) -> str:
+    """A canonical value as a manifest would write it."""
+    match value:
+        case None:
+            return "not set" if rule is not None and rule.null is Null.UNSET else "none"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return format_size(value) if rule is not None and rule.is_size else str(value)
+        case str():
+            return printable(value)
+        case _:
+            return ", ".join(printable(item) for item in value) or "none"
+
+
+def printable(text: str) -> str:
+    """The text on one line: what a host or a manifest said may hold newlines and control characters, and forge a plan."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape", "surrogatepass").decode()
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 snapshot`, `3 snapshots`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def listed(names: list[str], most: int = 4) -> str:
+    """The first few names and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,143 @@
+"""Whose an object is: its mark names owner, object and machine, and all three must agree."""
+
+from dataclasses import replace
+
+import pytest
+
+from reconciler.model.key import ObjectName
+from reconciler.model.lifecycle import Adopt, Lifecycle
+from tests.planning.world import (
+    DELETE,
+    GIB,
+    cause,
+    changes,
+    commands,
+    dataset,
+    mark,
+    observed,
+    planned,
+    refusals,
+    row,
+    standing,
+)
+
+
+def test_an_unmarked_object_under_a_manifests_name_is_not_ours() -> None:
+    plan = planned([dataset("tank/a")], [observed("tank/a")])
+
+    assert changes(plan) == []
+    assert refusals(plan) == {"Dataset/tank/a": "notOurs"}
+
+
+def test_an_unmarked_object_is_not_ours_even_where_the_ledger_says_so() -> None:
+    wanted = dataset("tank/a", DELETE)
+    there = observed("tank/a")
+
+    assert refusals(planned([wanted], [there], [row(wanted)])) == {"Dataset/tank/a": "notOurs"}
+    assert changes(planned([], [there], [row(wanted)])) == []
+
+
+def test_an_object_of_another_repository_is_blocked_and_named() -> None:
+    plan = planned([dataset("tank/a")], [observed("tank/a", marked=mark("tank/a", owner="others"))])
+
+    assert refusals(plan) == {"Dataset/tank/a": "otherOwner"}
+    assert "belongs to the repository 'others'" in cause(plan)
+
+
+def test_an_object_of_another_repository_is_neither_pruned_nor_counted_as_ours() -> None:
+    plan = planned([], [observed("tank/a", marked=mark("tank/a", DELETE, owner="others"))])
+
+    assert plan.is_empty
+    assert plan.managed == 0
+
+
+@pytest.mark.parametrize("adopt", [Adopt.NEVER])
+def test_adoption_never_takes_an_object_over(adopt: Adopt) -> None:
+    wanted = dataset("tank/a", Lifecycle(adopt=adopt), quota=GIB)
+
+    plan = planned([wanted], [standing(wanted, mark=None)])
+
+    assert refusals(plan) == {"Dataset/tank/a": "notOurs"}, "even where every stated field is equal"
+
+
+def test_a_mark_of_another_machine_is_a_foreign_copy() -> None:
+    plan = planned([dataset("tank/a")], [observed("tank/a", marked=mark("tank/a", host_id="ffff0000"))])
+
+    assert changes(plan) == []
+    assert refusals(plan) == {"Dataset/tank/a": "foreignCopy"}
+
+
+def test_a_foreign_copy_that_nobody_wants_is_reported_and_never_pruned() -> None:
+    copy = observed("tank/a", marked=mark("tank/a", DELETE, host_id="ffff0000"))
+
+    plan = planned([], [copy], [row(dataset("tank/a", DELETE))])
+
+    assert changes(plan) == []
+    assert refusals(plan) == {"Dataset/tank/a": "foreignCopy"}
+
+
+def test_a_mark_that_names_no_machine_is_ours() -> None:
+    wanted = dataset("tank/a")
+
+    assert planned([wanted], [standing(wanted, mark=mark("tank/a", host_id=""))]).is_empty
+
+
+def test_an_object_renamed_behind_our_back_is_ambiguous_under_its_old_name() -> None:
+    wanted = dataset("tank/a", DELETE)
+
+    plan = planned([wanted], [standing(wanted, name="tank/moved")])
+
+    assert changes(plan) == [], "no second tank/a is made, and nothing is pruned"
+    assert refusals(plan) == {"Dataset/tank/a": "ambiguous"}
+    assert "is now Dataset/tank/moved" in cause(plan)
+
+
+def test_an_object_renamed_behind_our_back_is_ambiguous_under_both_names() -> None:
+    first, second = dataset("tank/a", DELETE), dataset("tank/moved", DELETE)
+
+    plan = planned([first, second], [standing(first, name="tank/moved")])
+
+    assert changes(plan) == []
+    assert refusals(plan) == {"Dataset/tank/a": "ambiguous", "Dataset/tank/moved": "ambiguous"}
+
+
+def test_an_object_renamed_behind_our_back_is_not_pruned_under_its_new_name() -> None:
+    gone = dataset("tank/a", DELETE)
+
+    assert changes(planned([], [standing(gone, name="tank/moved")], [row(gone)])) == []
+
+
+def test_a_mark_whose_key_cannot_be_read_is_never_the_objects_own() -> None:
+    broken = replace(mark("tank/a", DELETE), name=ObjectName("Unknown", "%%%"))
+
+    assert refusals(planned([dataset("tank/a")], [observed("tank/a", marked=broken)])) == {"Dataset/tank/a": "ambiguous"}
+    assert changes(planned([], [observed("tank/a", marked=broken)])) == []
+
+
+def test_a_name_that_the_system_owns_is_blocked_and_not_pruned() -> None:
+    there = observed("tank/sys", belongs_to="a boot environment", marked=mark("tank/sys", DELETE))
+
+    wanted = planned([dataset("tank/sys")], [there])
+    unwanted = planned([], [there])
+
+    assert refusals(wanted) == {"Dataset/tank/sys": "belongsTo"}
+    assert "belongs to a boot environment" in cause(wanted)
+    assert unwanted.is_empty
+    assert unwanted.unmanaged == 1, "the root of the pool alone"
+
+
+def test_a_mark_that_says_less_than_the_manifest_is_written() -> None:
+    wanted = dataset("tank/a", DELETE)
+
+    plan = planned([wanted], [standing(wanted, mark=mark("tank/a", on_removal=None))])
+
+    assert commands(plan) == ["zfs set dev.reconciler:on-removal=delete tank/a"]
+
+
+def test_the_wrong_machine_blocks_every_key_and_is_never_as_wanted() -> None:
+    refused = planned([dataset("tank/a")], wrong_host="the machine's hostname is hv02, and spec.identity says hv01")
+    nothing_wanted = planned([], wrong_host="the machine's hostname is hv02, and spec.identity says hv01")
+
+    assert refusals(refused) == {"Dataset/tank/a": "wrongHost"}
+    assert "hostname is hv02" in cause(refused)
+    assert not nothing_wanted.is_empty
