@@ -4,10 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help test check crash-matrix lock clean
+.PHONY: help run test check crash-matrix lock clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+run: $(STAMP) ## Run the controller on two emulated hosts, over a repository made from desired-state/.
+	@sh examples/demo/run.sh $(BIN)/reconciler
 
 test: $(STAMP) ## Run all tests; real ZFS too where it can be had.
 	@sh examples/linux-zfs/install.sh

@@ -1,8 +1,8 @@
-"""Fixtures for all tests: the provider's registry, and real ZFS where it can be had."""
+"""Fixtures for all tests: the installed registry, and real ZFS where it can be had."""
 
 import pytest
 
-from providers.zfs import PROVIDER
+from reconciler.controller.installed import installed_registry
 from reconciler.provider.registry import Registry
 
 pytest_plugins = ["tests.zfs_fuse"]
@@ -10,4 +10,4 @@ pytest_plugins = ["tests.zfs_fuse"]
 
 @pytest.fixture(scope="session")
 def registry() -> Registry:
-    return Registry.of([PROVIDER])
+    return installed_registry()

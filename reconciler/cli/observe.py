@@ -1,0 +1,119 @@
+"""`reconciler observe`: what is on a host, whoever made it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.cli.event_loop import run_async
+from reconciler.cli.options import SourceChoice, output_option, source_options, state_directory, state_option
+from reconciler.cli.output import print_json
+from reconciler.cli.source import chosen_hosts, loaded
+from reconciler.controller.installed import installed_registry
+from reconciler.controller.passes import Connections
+from reconciler.hosts.observe import observe
+from reconciler.model.errors import ExitCode
+from reconciler.model.host import HostManifest
+from reconciler.model.key import Key
+from reconciler.model.observed import EVERY_FIELD, REMOVAL, Inventory
+from reconciler.planning.render_json import json_value, timestamp, unreadable_document
+from reconciler.planning.words import counted
+from reconciler.provider.registry import Registry
+
+
+@click.command("observe")
+@source_options
+@click.option("--host", "host", required=True, metavar="NAME", help="The host to look at.")
+@state_option
+@output_option
+def command(
+    directory: str | None,
+    repo: str | None,
+    ref: str | None,
+    path: str | None,
+    accept_rewrite: str | None,
+    host: str,
+    state: Path | None,
+    output: str,
+) -> int:
+    """Show what is on a host, with every field that its tools can tell, and who owns each object.
+
+    The source is read for the Host manifest only, which says how to reach it.
+
+    \b
+    Examples:
+      reconciler observe desired-state --host hv01
+      reconciler observe desired-state --host hv01 --output json
+    """
+    registry = installed_registry()
+    place = state_directory(state)
+    with loaded(SourceChoice(directory, repo, ref, path, accept_rewrite), place, registry) as valid:
+        chosen_hosts(valid.desired, (host,))
+        inventory = run_async(_observe(registry, place, valid.desired.hosts[host]))
+    if output == "json":
+        print_json(_document(inventory))
+    else:
+        _print(inventory)
+    return ExitCode.CONVERGED if inventory.is_complete else ExitCode.UNREADABLE
+
+
+async def _observe(registry: Registry, state: Path, manifest: HostManifest) -> Inventory:
+    connections = Connections(state)
+    try:
+        look = await observe(
+            manifest.name,
+            await connections.to(manifest),
+            registry,
+            {kind: frozenset((EVERY_FIELD, REMOVAL)) for kind in registry.kinds},
+            identity=manifest.identity,
+            kept_facts=lambda _: None,
+            now=lambda: datetime.now(UTC),
+        )
+        return look.inventory
+    finally:
+        await connections.close()
+
+
+def _document(inventory: Inventory) -> dict[str, Any]:
+    """`reconciler.inventory/v1`."""
+    facts = inventory.facts
+    return {
+        "format": "reconciler.inventory/v1",
+        "host": inventory.host,
+        "observedAt": timestamp(inventory.observed_at),
+        "complete": inventory.is_complete,
+        "facts": None
+        if facts is None
+        else {
+            "system": facts.system,
+            "release": facts.release,
+            "version": facts.version,
+            "bootId": facts.boot_id,
+            "identity": dict(facts.identity),
+        },
+        "observed": [
+            {
+                "key": str(Key(inventory.host, *name)),
+                "fields": {field: json_value(value) for field, value in sorted(observed.fields.items())},
+                "owner": observed.mark.owner if observed.mark is not None else None,
+                **({"belongsTo": observed.belongs_to} if observed.belongs_to else {}),
+            }
+            for name, observed in sorted(inventory.objects.items())
+        ],
+        "unreadable": [unreadable_document(trouble) for trouble in inventory.unreadable],
+        **({"wrongHost": inventory.wrong_host} if inventory.wrong_host else {}),
+    }
+
+
+def _print(inventory: Inventory) -> None:
+    if inventory.facts is not None:
+        click.echo(f"{inventory.host}: {inventory.facts.system} {inventory.facts.release} {inventory.facts.version}")
+    for name, observed in sorted(inventory.objects.items()):
+        owner = f"owned by {observed.mark.owner}" if observed.mark is not None else "unmanaged"
+        whose = f"belongs to {observed.belongs_to}" if observed.belongs_to else owner
+        click.echo(f"  {name}  ({whose}, {counted(len(observed.fields), 'field')})")
+    if inventory.wrong_host:
+        click.echo(f"  WRONG HOST: {inventory.wrong_host}", err=True)
+    for trouble in inventory.unreadable:
+        click.echo(f"  UNREADABLE provider {trouble.provider}: {trouble.cause}\n  remedy: {trouble.remedy}", err=True)

@@ -1,0 +1,88 @@
+"""Options that several commands share. Kept light: completion and `--help` load nothing else."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def source_options(function: Function) -> Function:
+    """The arguments that name a source."""
+    for option in reversed(
+        (
+            click.argument("directory", required=False, type=click.Path(path_type=str)),
+            click.option("--repo", metavar="URL", help="Read a git repository: a path, ssh:// or https://."),
+            click.option("--ref", metavar="REF", help="Branch, tag or commit of --repo [default: its HEAD]."),
+            click.option("--path", "path", metavar="DIR", help="Directory of --repo that holds the desired state."),
+            click.option(
+                "--accept-rewrite", metavar="SHA", help="Take this commit although the history of --ref was rewritten."
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def narrowing_options(function: Function) -> Function:
+    """The options that leave hosts or objects out; leaving objects out never removes them."""
+    for option in reversed(
+        (
+            click.option("--host", "hosts", multiple=True, metavar="NAME", help="Only this host; may be repeated."),
+            click.option("--kind", metavar="KIND", help="Only objects of this kind; nothing is removed."),
+            click.option("--name", metavar="NAME", help="Only objects of this name; nothing is removed."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+@dataclass(frozen=True, slots=True)
+class SourceChoice:
+    """What the user gave to name a source."""
+
+    directory: str | None
+    repo: str | None
+    ref: str | None
+    path: str | None
+    accept_rewrite: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The source as this command line gave it, to know it again by."""
+        return "\n".join([str(Path.cwd()), self.directory or "", self.repo or "", self.ref or "", self.path or ""])
+
+
+def default_state() -> Path:
+    """`/var/lib/reconciler` for root, else below the user's state directory (XDG base directory specification)."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/reconciler")
+    if base := os.environ.get("XDG_STATE_HOME"):
+        return Path(base) / "reconciler"
+    try:
+        return Path.home() / ".local" / "state" / "reconciler"
+    except RuntimeError as trouble:
+        raise click.UsageError("this user has no home directory for the state: name a directory with --state") from trouble
+
+
+state_option = click.option(
+    "--state",
+    "state",
+    type=click.Path(file_okay=False, readable=False, path_type=Path),
+    envvar="RECONCILER_STATE",
+    help="Directory for the state file, the git mirror and emulated hosts "
+    "[default: /var/lib/reconciler for root, else ~/.local/state/reconciler].",
+)
+
+
+def state_directory(given: Path | None) -> Path:
+    return (given or default_state()).absolute()
+
+
+output_option = click.option(
+    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print the result."
+)

@@ -1,0 +1,57 @@
+"""`reconciler plan`: the dry run, for people and for CI."""
+
+from pathlib import Path
+
+import click
+
+from reconciler.cli.options import (
+    SourceChoice,
+    narrowing_options,
+    output_option,
+    source_options,
+    state_directory,
+    state_option,
+)
+from reconciler.hosts.head_start import begin
+
+
+@click.command("plan")
+@source_options
+@narrowing_options
+@state_option
+@output_option
+@click.option("--exit-code", "tell_pending", is_flag=True, help="End with 2 when changes are pending.")
+def command(
+    directory: str | None,
+    repo: str | None,
+    ref: str | None,
+    path: str | None,
+    accept_rewrite: str | None,
+    hosts: tuple[str, ...],
+    kind: str | None,
+    name: str | None,
+    state: Path | None,
+    output: str,
+    tell_pending: bool,
+) -> int:
+    """Show exactly which commands would run on which host, what they put at risk, and what is refused.
+
+    Nothing is changed anywhere. DIRECTORY holds the desired state; without it and --repo, ./desired-state is read.
+    A plan saved with --output json can be applied with `reconciler apply FILE` as long as nothing has moved.
+
+    \b
+    Examples:
+      reconciler plan desired-state
+      reconciler plan --repo /srv/infra.git --ref main --host hv01
+      reconciler plan desired-state --exit-code --output json > plan.json
+    """
+    place = state_directory(state)
+    choice = SourceChoice(directory, repo, ref, path, accept_rewrite)
+    head_start = begin(place, choice.name)
+    try:
+        # Imported while the probes of a known source run.
+        from reconciler.cli.plan_pass import show_plan
+
+        return show_plan(choice, place, hosts, kind, name, head_start, output=output, tell_pending=tell_pending)
+    finally:
+        head_start.abandon()

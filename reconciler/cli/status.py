@@ -1,0 +1,54 @@
+"""`reconciler status`: what the last passes left behind, from our own state; no host is contacted."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.cli.options import output_option, state_directory, state_option
+from reconciler.cli.output import print_json
+from reconciler.model.errors import ExitCode
+from reconciler.store.database import Database
+from reconciler.store.status import statuses
+
+FORMAT = "reconciler.status/v1"
+
+
+@click.command("status")
+@state_option
+@click.option("--host", "hosts", multiple=True, metavar="NAME", help="Only this host; may be repeated.")
+@output_option
+def command(state: Path | None, hosts: tuple[str, ...], output: str) -> int:
+    """Show the conditions of each host as the last pass left them.
+
+    Read from the state directory; no host is contacted. Ends with 1 when there is no state yet.
+    """
+    place = state_directory(state)
+    database = Database.open_existing(place)
+    found = [] if database is None else [entry for entry in statuses(database) if not hosts or entry["host"] in hosts]
+    if database is not None:
+        database.close()
+    if output == "json":
+        print_json({"format": FORMAT, "hosts": found})
+    elif not found:
+        over = f" over {', '.join(hosts)}" if hosts else ""
+        click.echo(f"no pass{over} has been recorded in {place}; run `reconciler apply` or `reconciler run`", err=True)
+    else:
+        for entry in found:
+            _print(entry)
+    return ExitCode.CONVERGED if found else ExitCode.ERROR
+
+
+def _print(entry: dict[str, Any]) -> None:
+    conditions = {condition["type"]: condition for condition in entry["conditions"]}
+    ready = conditions["Ready"]
+    applied = entry["revision"]["applied"][:19] or "none"
+    word = "ready" if ready["status"] == "True" else "NOT READY"
+    click.echo(f"{entry['host']}: {word} since {ready['since']}, at {applied}")
+    for condition in entry["conditions"]:
+        bad = "False" if condition["type"] == "Ready" else "True"
+        if condition["status"] == bad:
+            click.echo(f"  {condition['type']} {condition['reason']}: {condition['message']}")
+    for resource in entry["resources"]:
+        for condition in resource["conditions"]:
+            click.echo(f"  {resource['key']}  {condition['reason']}: {condition['message']}")

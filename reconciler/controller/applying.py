@@ -1,0 +1,106 @@
+"""Applying to all hosts of a plan at once, and what is kept of it in the state directory."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+from reconciler.controller.conditions import host_status
+from reconciler.controller.passes import Connections, HostResult, Planned, Setting, apply_host, every
+from reconciler.hosts.execute import Progress
+from reconciler.hosts.head_start import HeadStart
+from reconciler.hosts.local import NO_HEAD_START
+from reconciler.model.change import REMOVALS
+from reconciler.model.desired import Desired
+from reconciler.model.key import Key
+from reconciler.model.plan import HostPlan, Reason
+from reconciler.planning.guardrail import Taken
+from reconciler.planning.view import HostView
+from reconciler.provider.registry import Registry
+from reconciler.store.database import Database
+from reconciler.store.facts import forget_facts
+from reconciler.store.journal import Journal, unfinished_keys
+from reconciler.store.ledger import ledger_of
+from reconciler.store.status import drop_status, status_of, write_status
+
+
+@asynccontextmanager
+async def working_state(
+    registry: Registry, state: Path, now: Callable[[], datetime], head_start: HeadStart = NO_HEAD_START
+) -> AsyncIterator[tuple[Setting, Connections, Journal]]:
+    """What applying needs, over one state directory; all of it is closed at the end, whatever fails."""
+    async with AsyncExitStack() as stack:
+        database, journals = Database.open(state), Database.open(state)
+        stack.callback(database.close)
+        # The journal commits in a thread of its own, and a transaction belongs to a connection.
+        stack.callback(journals.close)
+        connections, journal = Connections(state, head_start), Journal(journals)
+        stack.push_async_callback(connections.close)
+        stack.push_async_callback(journal.close)
+        yield Setting(registry, state, database, now), connections, journal
+
+
+async def apply_hosts(
+    setting: Setting,
+    planned: Planned,
+    desired: Desired,
+    connections: Connections,
+    journal: Journal,
+    progress: Progress,
+    stop: asyncio.Event,
+) -> list[HostResult]:
+    """Runs the plans of all hosts side by side; trouble on one ends no other, and is raised when all have ended.
+
+    Afterwards the status of each host is kept, unless the plan was narrowed to some objects; forgotten hosts lose theirs.
+    """
+    assert setting.database is not None
+    revision = planned.plan.source.revision
+    for host in planned.plan.forgotten:
+        forget_host(setting.database, journal, host)
+    results = await every(
+        apply_host(setting, planned, host, desired, connections, journal, progress, stop, _on_other_hosts(planned, host.host))
+        for host in planned.plan.hosts
+    )
+    if desired.whole:
+        for result in results:
+            keep_status(setting, planned.views[result.host], result, revision, revision, "")
+    return results
+
+
+def keep_status(setting: Setting, view: HostView, result: HostResult, revision: str, fetched: str, stale: str) -> None:
+    """Keeps what a pass over `revision` has left a host like, for `status`. `fetched` is the newest revision that was read;
+    `stale` says why a newer one could not be."""
+    assert setting.database is not None
+    before = status_of(setting.database, result.host)
+    last = str(before["revision"]["applied"]) if before is not None else ""
+    applied = revision if result.is_converged else last
+    write_status(setting.database, result.host, host_status(view, result, applied, fetched, stale, setting.now(), before))
+
+
+def forget_host(database: Database, journal: Journal, host: str) -> None:
+    """Lets go of all that we know about a host that has no manifest any more. Our marks stay, and nothing there is touched."""
+    known = frozenset(ledger_of(database, host)) | unfinished_keys(database, host)
+    journal.learn((), known, known)
+    forget_facts(database, host)
+    drop_status(database, host)
+
+
+def taken(plan: HostPlan) -> dict[Key, int]:
+    """What a plan will take away, as bytes by key."""
+    return {action.key: action.at_risk.bytes for action in plan.runnable if action.verb in REMOVALS}
+
+
+def _on_other_hosts(planned: Planned, host: str) -> Taken:
+    """What the plan takes away on all hosts but one, or would but for the guardrails."""
+    count = size = 0
+    for other in planned.plan.hosts:
+        if other.host == host:
+            continue
+        removals = taken(other)
+        for item in other.blocked:
+            if item.reason is Reason.GUARDRAIL and item.verb in REMOVALS:
+                there = planned.views[other.host].inventory.objects.get(item.key.object)
+                removals[item.key] = there.removal.bytes if there is not None and there.removal is not None else 0
+        count, size = count + len(removals), size + sum(removals.values())
+    return Taken(count, size)

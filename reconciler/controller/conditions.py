@@ -1,0 +1,141 @@
+"""Conditions: what a host and its objects are like after a pass, each with the time since when."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from reconciler.controller.passes import HostResult
+from reconciler.model.key import Key
+from reconciler.model.outcome import OutcomeState
+from reconciler.model.plan import Action, HostPlan
+from reconciler.planning.render_json import timestamp
+from reconciler.planning.view import HostView
+from reconciler.planning.words import counted
+
+FORMAT = "reconciler.status/v1"
+
+
+class ConditionType(StrEnum):
+    READY = "Ready"
+    DRIFTED = "Drifted"
+    BLOCKED = "Blocked"
+    UNREADABLE = "Unreadable"
+    PENDING_RESTART = "PendingRestart"
+    SOURCE_STALE = "SourceStale"
+
+
+Condition = tuple[ConditionType, bool | None, str, str]
+"""Type, whether it holds (None: we could not look), a reason in one word, and a message."""
+
+
+def host_status(
+    view: HostView,
+    result: HostResult,
+    applied: str,
+    fetched: str,
+    stale: str,
+    now: datetime,
+    before: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """One host's part of `reconciler.status/v1`. `stale` says why the source could not be read; `before` is the part of the
+    pass before, from which a condition that still holds takes its time."""
+    last = {condition["type"]: condition for condition in (before or {}).get("conditions", ())}
+    objects = {entry["key"]: entry for entry in (before or {}).get("resources", ())}
+    return {
+        "host": result.host,
+        "revision": {"fetched": fetched, "applied": applied},
+        "conditions": [_document(condition, last, now) for condition in _host_conditions(view, result, stale)],
+        "resources": [
+            {
+                "key": str(key),
+                "conditions": [
+                    _document(condition, {c["type"]: c for c in objects.get(str(key), {}).get("conditions", ())}, now)
+                    for condition in conditions
+                ],
+            }
+            for key, conditions in sorted(_object_conditions(view, result))
+        ],
+    }
+
+
+def drifted(view: HostView, plan: HostPlan) -> tuple[Action, ...]:
+    """Actions for objects that changed although their manifests did not."""
+    return tuple(
+        action
+        for action in plan.actions
+        if (row := view.ledger.get(action.key)) is not None
+        and action.change.resource is not None
+        and dict(row.fields) == dict(action.change.resource.fields)
+        and row.lifecycle == action.change.resource.lifecycle
+    )
+
+
+def _host_conditions(view: HostView, result: HostResult, stale: str) -> Iterable[Condition]:
+    final = result.final
+    blind = "; ".join(trouble.cause for trouble in final.unreadable)
+    yield _ready(result)
+    drift = drifted(view, final)
+    if drift:
+        yield ConditionType.DRIFTED, True, "Drift", _names(action.key for action in drift)
+    else:
+        looked = not (blind or final.wrong_host)
+        yield ConditionType.DRIFTED, False if looked else None, "None" if looked else "Unreadable", ""
+    refused = bool(final.blocked or final.wrong_host)
+    yield (
+        ConditionType.BLOCKED,
+        refused,
+        "Refused" if refused else "None",
+        _names(b.key for b in final.blocked) or final.wrong_host,
+    )
+    yield ConditionType.UNREADABLE, bool(blind), "Failed" if blind else "None", blind
+    yield ConditionType.PENDING_RESTART, False, "None", ""
+    yield ConditionType.SOURCE_STALE, bool(stale), "Unavailable" if stale else "None", stale
+
+
+def _ready(result: HostResult) -> Condition:
+    final = result.final
+    failed = [outcome for outcome in result.outcomes if outcome.state is not OutcomeState.SUCCEEDED]
+    if result.is_converged:
+        reason, message = "Converged", "the host is as the source says"
+    elif final.unreadable:
+        reason, message = "Unreadable", final.unreadable[0].cause
+    elif final.wrong_host:
+        reason, message = "WrongHost", final.wrong_host
+    elif failed:
+        cause = failed[0].failure.cause if failed[0].failure is not None else str(failed[0].state)
+        reason, message = "ActionFailed", f"{failed[0].key}: {cause}"
+    elif final.blocked:
+        reason, message = "Blocked", f"{final.blocked[0].key}: {final.blocked[0].cause}"
+    else:
+        reason, message = "Pending", f"{counted(len(final.runnable), 'action')} pending"
+    return ConditionType.READY, result.is_converged, reason, message
+
+
+def _object_conditions(view: HostView, result: HostResult) -> Iterable[tuple[Key, list[Condition]]]:
+    """Only objects about which there is something to say."""
+    said: dict[Key, list[Condition]] = {}
+    for item in result.final.blocked:
+        said.setdefault(item.key, []).append((ConditionType.BLOCKED, True, item.reason, item.cause))
+    for action in drifted(view, result.final):
+        said.setdefault(action.key, []).append((ConditionType.DRIFTED, True, "Drift", action.why))
+    pending = {action.key for action in result.final.runnable}
+    for outcome in result.outcomes:
+        if outcome.state is not OutcomeState.SUCCEEDED and outcome.key in pending:
+            cause = outcome.failure.cause if outcome.failure is not None else str(outcome.state)
+            said.setdefault(outcome.key, []).append((ConditionType.READY, False, "ActionFailed", cause))
+    for miss in result.final.misses:
+        said.setdefault(miss.key, []).append((ConditionType.READY, False, "ExpectationMissed", miss.cause))
+    return said.items()
+
+
+def _document(condition: Condition, last: Mapping[str, Mapping[str, Any]], now: datetime) -> dict[str, Any]:
+    kind, holds, reason, message = condition
+    status = "Unknown" if holds is None else str(holds)
+    known = last.get(kind)
+    since = known["since"] if known is not None and known["status"] == status else timestamp(now)
+    return {"type": kind, "status": status, "reason": reason, "message": message, "since": since}
+
+
+def _names(keys: Iterable[Key]) -> str:
+    return ", ".join(sorted(str(key.object) for key in keys))

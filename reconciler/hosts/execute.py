@@ -1,0 +1,141 @@
+"""Executing one host's plan: independent actions side by side within limits, dependents after what they wait for."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from reconciler.hosts.action import ActionRun, Ended
+from reconciler.hosts.transport import Transport
+from reconciler.model.change import Verb
+from reconciler.model.command import Failure, RetryClass
+from reconciler.model.errors import ReconcilerError
+from reconciler.model.host import Limits
+from reconciler.model.key import Key
+from reconciler.model.ledger import LedgerRow
+from reconciler.model.outcome import Outcome, OutcomeState
+from reconciler.model.plan import Action, HostPlan
+from reconciler.model.resource import Resource
+from reconciler.provider.contract import Backend
+from reconciler.provider.kind import Kind
+from reconciler.store.journal import Intent, Journal
+
+
+class Progress(Protocol):
+    """Told about each action as it goes; draws it, logs it, or does nothing."""
+
+    def started(self, action: Action) -> None: ...
+
+    def ended(self, action: Action, outcome: Outcome) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What it takes to run a plan on one host. `clock` gives seconds since the epoch."""
+
+    transport: Transport
+    backends: Mapping[str, Backend]
+    kinds: Mapping[str, Kind]
+    journal: Journal
+    limits: Limits
+    revision: str
+    clock: Callable[[], float]
+    progress: Progress
+    stop: asyncio.Event
+
+
+async def execute(plan: HostPlan, execution: Execution) -> tuple[Outcome, ...]:
+    """Runs the plan's actions and gives one outcome each, in the plan's order; report-only actions are left out.
+
+    A failed action skips what waits for it and nothing else. Every intent is durable before its first command runs.
+    """
+    gates = _Gates(execution.limits)
+    ended: dict[str, asyncio.Future[Outcome]] = {}
+    loop = asyncio.get_running_loop()
+    for action in plan.runnable:
+        ended[action.id] = loop.create_future()
+    async with asyncio.TaskGroup() as tasks:
+        for action in plan.runnable:
+            tasks.create_task(_carry_out(action, execution, gates, ended))
+    return tuple(ended[action.id].result() for action in plan.runnable)
+
+
+class _Gates:
+    """Semaphores per host, pool and kind, and one lock per lane."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._host = asyncio.Semaphore(limits.parallel)
+        self._pools: dict[str, asyncio.Semaphore] = {}
+        self._kinds = {kind: asyncio.Semaphore(count) for kind, count in limits.per_kind.items()}
+        self.lanes: Mapping[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def of(self, action: Action) -> list[asyncio.Semaphore]:
+        """What to pass, always in the same order, the narrowest first."""
+        gates = [self._kinds[action.key.kind]] if action.key.kind in self._kinds else []
+        if action.pool:
+            gates.append(self._pools.setdefault(action.pool, asyncio.Semaphore(self._limits.per_pool)))
+        return [*gates, self._host]
+
+
+async def _carry_out(action: Action, execution: Execution, gates: _Gates, ended: dict[str, asyncio.Future[Outcome]]) -> None:
+    for earlier in action.after:
+        if earlier in ended and (outcome := await ended[earlier]).state is not OutcomeState.SUCCEEDED:
+            failure = Failure(f"{outcome.key} came first and {outcome.state}", "mend that first", RetryClass.LATER)
+            outcome = Outcome(action.id, action.key, OutcomeState.SKIPPED, failure=failure)
+            execution.progress.ended(action, outcome)
+            ended[action.id].set_result(outcome)
+            return
+    passed: list[asyncio.Semaphore] = []
+    try:
+        for gate in gates.of(action):
+            await gate.acquire()
+            passed.append(gate)
+        outcome = await _run(action, execution, gates)
+    finally:
+        for gate in reversed(passed):
+            gate.release()
+    execution.progress.ended(action, outcome)
+    ended[action.id].set_result(outcome)
+
+
+async def _run(action: Action, execution: Execution, gates: _Gates) -> Outcome:
+    if execution.stop.is_set():
+        return Outcome(action.id, action.key, OutcomeState.CANCELLED)
+    try:
+        await execution.journal.begin(Intent(action, execution.revision, execution.clock()))
+    except ReconcilerError as trouble:
+        failure = Failure(f"not started: {trouble.cause}", trouble.remedy, RetryClass.LATER)
+        return Outcome(action.id, action.key, OutcomeState.FAILED, failure=failure)
+    execution.progress.started(action)
+    began = time.monotonic()
+    kind = execution.kinds[action.key.kind]
+    backend = execution.backends[action.key.kind]
+    run = ActionRun(action, kind, backend, execution.transport, gates.lanes, execution.stop)
+    done: Ended = await run.run()
+    outcome = Outcome(
+        action.id, action.key, done.state, done.attempts, round(time.monotonic() - began, 3), done.failure, done.command
+    )
+    # Not waited for: it becomes durable together with the next intent, and before the pass ends.
+    execution.journal.end(outcome, action, execution.clock(), _row(action, kind, execution.revision))
+    return outcome
+
+
+def _row(action: Action, kind: Kind, revision: str) -> LedgerRow | None:
+    """What the ledger learns when the action has succeeded."""
+    resource = action.change.resource
+    if resource is None or action.verb in (Verb.DELETE, Verb.TRASH, Verb.FORGET):
+        return None
+    return ledger_row(resource, kind, revision)
+
+
+def ledger_row(resource: Resource, kind: Kind, revision: str) -> LedgerRow:
+    """A resource as the ledger remembers it once it holds on the host."""
+    referred = tuple(
+        Key(resource.key.host, reference.kinds[0], reference.name).object
+        for reference in kind.references(resource.key.name, resource.fields)
+        if len(reference.kinds) == 1
+    )
+    return LedgerRow(resource.key, resource.fields, resource.lifecycle, referred, revision)

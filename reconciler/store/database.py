@@ -1,0 +1,135 @@
+"""The SQLite file of a state directory: opening it, its tables, and one transaction at a time."""
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from reconciler.model.errors import ReconcilerError
+
+FILE_NAME = "reconciler.sqlite"
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE ledger (
+    host TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
+    fields TEXT NOT NULL, lifecycle TEXT NOT NULL, refs TEXT NOT NULL, revision TEXT NOT NULL,
+    PRIMARY KEY (host, kind, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE journal (
+    id INTEGER PRIMARY KEY,
+    host TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
+    action TEXT NOT NULL, verb TEXT NOT NULL, commands TEXT NOT NULL, revision TEXT NOT NULL,
+    started REAL NOT NULL, ended REAL, state TEXT, attempts INTEGER, failure TEXT,
+    settled INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX journal_open ON journal (host, kind, name) WHERE settled = 0;
+CREATE TABLE facts (host TEXT PRIMARY KEY, read_at REAL NOT NULL, boot_id TEXT NOT NULL, facts TEXT NOT NULL) STRICT;
+CREATE TABLE status (host TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT;
+"""
+
+
+_TROUBLE = (sqlite3.Error, UnicodeDecodeError)
+"""What sqlite3 raises; it fails to decode the text of a damaged file, or its own message about it."""
+
+
+class Database:
+    """One connection, which threads may share: each query and each transaction has it to itself."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+        self._turn = threading.RLock()
+
+    @classmethod
+    def open(cls, state: Path) -> Self:
+        """The database of a state directory, made when absent. ReconcilerError when it can't be used."""
+        try:
+            state.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not (state / FILE_NAME).exists():
+                _make(state / FILE_NAME)
+            return cls(state / FILE_NAME, _connect(state / FILE_NAME))
+        except (OSError, *_TROUBLE) as trouble:
+            raise unusable(state / FILE_NAME, trouble) from trouble
+
+    @classmethod
+    def open_existing(cls, state: Path) -> Self | None:
+        """The database if there is one; looking never makes a state directory."""
+        return cls.open(state) if (state / FILE_NAME).exists() else None
+
+    def rows(self, query: str, values: tuple[object, ...] = ()) -> Iterator[tuple[object, ...]]:
+        try:
+            with self._turn:
+                found = self._connection.execute(query, values).fetchall()
+            yield from found
+        except _TROUBLE as trouble:
+            raise unusable(self.path, trouble) from trouble
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A durable transaction: committed and synced when the block ends, rolled back when it raises."""
+        try:
+            with self._turn:
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._connection
+                    self._connection.execute("COMMIT")
+                except BaseException:
+                    # SQLite has rolled back by itself where the disk is full.
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
+                    raise
+        except _TROUBLE as trouble:
+            raise unusable(self.path, trouble) from trouble
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def unusable(path: Path, trouble: Exception) -> ReconcilerError:
+    return ReconcilerError(
+        f"the state file {path} can't be used: {trouble}",
+        remedy="check the disk and its rights, or choose another directory with --state; the file may be deleted: "
+        "marks on the hosts keep what is ours",
+    )
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0:
+        connection.execute("BEGIN IMMEDIATE")
+        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+            for statement in _SCHEMA.strip().split(";\n"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    elif version != SCHEMA_VERSION:
+        raise sqlite3.DatabaseError(f"it has format {version}, this program knows {SCHEMA_VERSION}")
+
+
+def _make(path: Path) -> None:
+    """Makes the file whole under another name first: two that turn one file to WAL at once get in each other's way."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        _connect(draft).close()
+        # Where the file system knows no links, the file is made in its place.
+        with contextlib.suppress(OSError):
+            os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,151 @@
+"""The journal: what we are about to do, durable before it starts, and what became of it."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from reconciler.model.change import NAME, Verb
+from reconciler.model.key import Key
+from reconciler.model.ledger import LedgerRow
+from reconciler.model.outcome import Outcome, OutcomeState
+from reconciler.model.plan import Action
+from reconciler.store.database import Database
+from reconciler.store.ledger import drop_rows, write_rows
+
+Write = Callable[[sqlite3.Connection], None]
+
+
+def unfinished_keys(database: Database, host: str) -> frozenset[Key]:
+    """Keys with an intent that has no good end: the action failed, or we were stopped before we knew."""
+    query = "SELECT DISTINCT kind, name FROM journal WHERE host = ? AND settled = 0"
+    return frozenset(Key(host, str(kind), str(name)) for kind, name in database.rows(query, (host,)))
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An action about to start, at a time in seconds since the epoch."""
+
+    action: Action
+    revision: str
+    started: float
+
+
+class Journal:
+    """Group commit: records that arrive while a commit is under way share the next one.
+
+    A result need not be waited for: it becomes durable with the next intent, and at `close` at the latest.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: list[tuple[Write, asyncio.Future[None]]] = []
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+        self._flusher: asyncio.Task[None] | None = None
+        self._trouble: Exception | None = None
+
+    def begin(self, intent: Intent) -> "asyncio.Future[None]":
+        """Done when the intent is durable; nothing may run before."""
+        return self._enqueue(lambda connection: _write_intent(connection, intent))
+
+    def end(self, outcome: Outcome, action: Action, ended: float, row: LedgerRow | None) -> "asyncio.Future[None]":
+        """Records what became of an action, and in the same transaction what the ledger learns from it."""
+        return self._enqueue(lambda connection: _write_outcome(connection, outcome, action, ended, row))
+
+    def learn(self, rows: Iterable[LedgerRow], gone: Iterable[Key], settled: Iterable[Key]) -> "asyncio.Future[None]":
+        """Records what a look has shown: rows that hold, keys that are gone, keys whose last intent is now answered."""
+        kept, dropped, answered = tuple(rows), tuple(gone), tuple(settled)
+
+        def write(connection: sqlite3.Connection) -> None:
+            write_rows(connection, kept)
+            drop_rows(connection, dropped)
+            _settle(connection, (*answered, *dropped))
+
+        return self._enqueue(write)
+
+    async def flushed(self) -> None:
+        """Waits until everything recorded so far is durable, and with that visible to readers."""
+        while self._flusher is not None and not self._flusher.done():
+            await self._flusher
+
+    async def close(self) -> None:
+        """Waits until everything is durable; raises what kept a record from becoming so."""
+        await self.flushed()
+        self._thread.shutdown()
+        if self._trouble is not None:
+            raise self._trouble
+
+    def _enqueue(self, write: Write) -> "asyncio.Future[None]":
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(self._note)
+        self._waiting.append((write, future))
+        if self._flusher is None or self._flusher.done():
+            self._flusher = asyncio.create_task(self._flush())
+        return future
+
+    def _note(self, future: "asyncio.Future[None]") -> None:
+        """Keeps the first failure, so that a record nobody waits for can't be lost in silence."""
+        if not future.cancelled() and self._trouble is None:
+            trouble = future.exception()
+            self._trouble = trouble if isinstance(trouble, Exception) else None
+
+    async def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                await loop.run_in_executor(self._thread, self._commit, [write for write, _ in batch])
+            except Exception as trouble:  # noqa: BLE001 - each waiter gets it; nobody may run on an intent that is not durable
+                for _, future in batch:
+                    if not future.done():
+                        future.set_exception(trouble)
+            else:
+                for _, future in batch:
+                    if not future.done():
+                        future.set_result(None)
+
+    def _commit(self, writes: list[Write]) -> None:
+        with self._database.transaction() as connection:
+            for write in writes:
+                write(connection)
+
+
+def _write_intent(connection: sqlite3.Connection, intent: Intent) -> None:
+    action = intent.action
+    connection.execute(
+        "INSERT INTO journal (host, kind, name, action, verb, commands, revision, started) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (*action.key, action.id, action.verb, _commands(action), intent.revision, intent.started),
+    )
+
+
+def _commands(action: Action) -> str:
+    return json.dumps([step.command.argv for step in action.steps], ensure_ascii=True)
+
+
+def _write_outcome(
+    connection: sqlite3.Connection, outcome: Outcome, action: Action, ended: float, row: LedgerRow | None
+) -> None:
+    # What a tool said may hold bytes that are no text.
+    failure = outcome.failure.cause.encode("utf-8", "backslashreplace").decode() if outcome.failure is not None else None
+    connection.execute(
+        "UPDATE journal SET ended = ?, state = ?, attempts = ?, failure = ? WHERE id = "
+        "(SELECT max(id) FROM journal WHERE host = ? AND kind = ? AND name = ? AND action = ?)",
+        (ended, outcome.state, outcome.attempts, failure, *action.key, action.id),
+    )
+    if outcome.state is not OutcomeState.SUCCEEDED:
+        return
+    _settle(connection, (action.key,))
+    if row is not None:
+        write_rows(connection, (row,))
+    if (moved := action.change.field(NAME)) is not None:
+        drop_rows(connection, (action.key._replace(name=str(moved.before)),))
+    if action.verb in (Verb.DELETE, Verb.TRASH, Verb.FORGET):
+        drop_rows(connection, (action.key,))
+
+
+def _settle(connection: sqlite3.Connection, keys: Iterable[Key]) -> None:
+    connection.executemany(
+        "UPDATE journal SET settled = 1 WHERE settled = 0 AND host = ? AND kind = ? AND name = ?", [tuple(key) for key in keys]
+    )

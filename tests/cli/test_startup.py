@@ -1,0 +1,31 @@
+"""What starting costs: `--help` must not load what it does not need."""
+
+import subprocess
+import sys
+
+HEAVY = ("pydantic", "git", "structlog", "ruamel", "asyncio", "rich", "watchfiles", "tenacity", "sqlite3")
+
+
+def test_help_imports_no_heavy_library() -> None:
+    script = (
+        "import sys; from reconciler.cli.main import run; code = run(['--help']); "
+        f"print([name for name in {HEAVY!r} if name in sys.modules], code, file=sys.stderr)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+
+    assert done.stderr.strip() == "[] 0"
+    assert "plan" in done.stdout
+
+
+def test_every_command_of_the_list_loads_and_explains_itself() -> None:
+    from click.testing import CliRunner
+
+    from reconciler.cli.main import _COMMANDS, cli
+
+    for name, summary in _COMMANDS.items():
+        result = CliRunner().invoke(cli, [name, "--help"])
+
+        assert result.exit_code == 0, result.output
+        assert len(summary) > 20
+        assert "Usage:" in result.output
