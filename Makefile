@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help run test check crash-matrix lock clean
+.PHONY: help run test check bench crash-matrix lock clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -16,10 +16,16 @@ test: $(STAMP) ## Run all tests; real ZFS too where it can be had.
 	@sh examples/linux-zfs/install.sh
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check: $(STAMP) ## Lint, types.
+check: $(STAMP) ## Lint, types, layers, vocabulary.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tests/checks/vocabulary.py
+
+bench: $(STAMP) ## Measure against the native floor; writes benchmarks/results.md.
+	@sh examples/linux-zfs/install.sh
+	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
 
 lock: ## Renew the hashed locks from pyproject.toml.
 	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install -q uv
