@@ -56,12 +56,17 @@ class Controller:
     async def run(self) -> None:
         """Runs until `stop` is called; then what is running may finish within `grace_s` seconds, and is ended."""
         watcher = asyncio.create_task(self._watch())
+        grace_s = self.grace_s
         try:
             await self._follow()
+        except asyncio.CancelledError:
+            # Who cancels has asked before, or can't wait.
+            grace_s = 0.0
+            raise
         finally:
             self.stop()
             watcher.cancel()
-            await self._end_all(watcher, *self._tasks.values())
+            await self._end_all(grace_s, watcher, *self._tasks.values())
 
     def stop(self) -> None:
         """Asks everything to end at the next safe point."""
@@ -207,10 +212,10 @@ class Controller:
         assert self._current is not None
         return self._current
 
-    async def _end_all(self, *tasks: asyncio.Task[None]) -> None:
+    async def _end_all(self, grace_s: float, *tasks: asyncio.Task[None]) -> None:
         """Waits for tasks; those that take longer than the grace are cancelled, and so are all when we are."""
         try:
-            await asyncio.wait(tasks, timeout=self.grace_s)
+            await asyncio.wait(tasks, timeout=grace_s)
         finally:
             for task in tasks:
                 task.cancel()

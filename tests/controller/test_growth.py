@@ -95,6 +95,6 @@ def test_polls_and_revisions_leave_nothing_behind(registry: Registry, tmp_path: 
             await measured(once)()
         finally:
             controller.stop()
-            await controller._end_all(*controller._tasks.values())
+            await controller._end_all(3.0, *controller._tasks.values())
 
     played(registry, tmp_path, story)
