@@ -36,6 +36,11 @@ def create(name: str, properties: Properties, *, parents: bool = False) -> tuple
     return ("zfs", "create", *_flag("-p", parents), *_options(properties), name)
 
 
+def create_container(name: str) -> tuple[str, ...]:
+    """A file system that is never mounted and holds others; no error when it is there (illumos-cli.md 1.5, `create -p`)."""
+    return ("zfs", "create", "-p", "-o", "canmount=off", "-o", "mountpoint=none", name)
+
+
 def create_volume(
     name: str,
     size_bytes: int,
@@ -58,6 +63,16 @@ def set_properties(name: str, properties: Properties) -> tuple[str, ...]:
 
 def inherit(name: str, prop: str) -> tuple[str, ...]:
     return ("zfs", "inherit", prop, name)
+
+
+def revert(name: str, prop: str) -> tuple[str, ...]:
+    """As if the property had never been set on the dataset: what was received counts again, else what is inherited."""
+    return ("zfs", "inherit", "-S", prop, name)
+
+
+def set_text(name: str, values: Mapping[str, str]) -> tuple[str, ...]:
+    """Sets properties to texts as ZFS itself has printed them."""
+    return ("zfs", "set", *(f"{prop}={value}" for prop, value in sorted(values.items())), name)
 
 
 def rename(old: str, new: str) -> tuple[str, ...]:

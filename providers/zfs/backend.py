@@ -62,7 +62,7 @@ class ZfsBackend:
     def _asked(self, fields: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
         """The properties to ask of every dataset and volume, in reading order; empty when neither kind is asked for."""
         kinds = [kind for kind in _KINDS if kind in fields]
-        wanted = (needed(expanded(kind, fields[kind], self.host)) for kind in kinds)
+        wanted = (needed(expanded(kind, fields[kind], self.host), self.host) for kind in kinds)
         return in_reading_order(frozenset().union(*wanted)) if kinds else ()
 
     def read(self, outputs: Outputs, fields: Mapping[str, frozenset[str]]) -> tuple[Observed, ...]:
@@ -89,7 +89,7 @@ class ZfsBackend:
         if not found and self.host.pools:
             raise ReadError(0, f"at least the root of pool {min(self.host.pools)}")
         own = read_user_properties(outputs[SET_HERE].stdout) if SET_HERE in outputs else {}
-        around = surroundings((row.name for row in found), _snapshots(outputs))
+        around = surroundings(found, _snapshots(outputs))
         readings = {kind: self._reading(kind, fields[kind]) for kind in _KINDS if kind in fields}
         for row in found:
             if reading := readings.get(kind_of(row)):
@@ -134,7 +134,7 @@ class ZfsBackend:
 
     def _confirmed_properties(self, change: Change) -> tuple[str, ...]:
         extra = {"guid", "userrefs"} if change.verb in _CONFIRMED_WHOLE else {"guid"}
-        return in_reading_order(needed(self._confirmed_fields(change)) | extra)
+        return in_reading_order(needed(self._confirmed_fields(change), self.host) | extra)
 
     def explain(self, failed: Completed) -> Failure:
         return zfs_errors.failure(failed)
@@ -149,7 +149,7 @@ def _snapshots(outputs: Outputs) -> Iterator[tuple[str, bool]]:
 def _around(found: Mapping[str, Rows]) -> Surroundings:
     """From the answer to a look at one object with what lies directly below it."""
     snapshots = [(name, row.values["userrefs"] not in ("0", "-")) for name, row in found.items() if "@" in name]
-    return surroundings((name for name in found if "@" not in name), snapshots)
+    return surroundings([row for name, row in found.items() if "@" not in name], snapshots)
 
 
 def _with_user_properties(observed: Observed, own: Mapping[str, str]) -> Observed:

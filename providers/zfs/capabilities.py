@@ -23,12 +23,14 @@ class Capabilities:
     """What differs between one ZFS command line and another (illumos-cli.md 1.1).
 
     `pools` is None where the tool could not be asked. `is_smartos` tells which dataset names the system keeps for itself.
+    `encrypts` says that datasets have encryption roots.
     """
 
     dialect: Dialect
     properties: frozenset[str]
     pools: frozenset[str] | None
     is_smartos: bool
+    encrypts: bool = False
 
     @property
     def has_volumes(self) -> bool:
@@ -88,12 +90,14 @@ def capabilities(facts: HostFacts) -> Capabilities:
     dialect = _dialect(facts.probed[VERSION.name], pools)
     sure = frozenset(name for name, known in PROPERTIES.items() if dialect in known.dialects)
     # zfs-fuse never changes any more, and lists properties that it does not keep: mlslabel prints left-over memory.
-    listed = frozenset() if dialect is Dialect.ZFS_FUSE else _listed_properties(facts.probed[PROPERTY_LIST.name].stderr)
+    usage = facts.probed[PROPERTY_LIST.name].stderr
+    listed = frozenset() if dialect is Dialect.ZFS_FUSE else _listed_properties(usage)
     return Capabilities(
         dialect,
         listed or sure,
         frozenset(name for name in pools.stdout.split("\n") if name and "/" not in name) if pools.succeeded else None,
         facts.version.startswith("joyent_"),
+        dialect is not Dialect.ZFS_FUSE and "encryptionroot" in usage.split(),
     )
 
 

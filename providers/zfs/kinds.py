@@ -268,6 +268,7 @@ DATASET = Kind(
     "a ZFS file system",
     contained_in=("Dataset",),
     shares_names_with=("Volume",),
+    has_trash=True,
     completion=MappingProxyType({MOUNTED: True}),
     check_name=check_dataset_name,
     check_spec=_check_dataset,
@@ -278,6 +279,7 @@ VOLUME = Kind(
     "a ZFS volume",
     contained_in=("Dataset",),
     shares_names_with=("Dataset",),
+    has_trash=True,
     check_name=_check_volume_name,
     check_spec=_check_volume,
 )

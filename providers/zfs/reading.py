@@ -1,12 +1,13 @@
 """From `zfs get` to observed objects: what to ask for, and what the answers say."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from providers.tools.zfs_marks import MARKS, mark_in
 from providers.tools.zfs_properties import PROPERTIES, On, Property, is_user_property, is_valid_user_property
 from providers.tools.zfs_rows import SET_HERE, Rows
+from providers.tools.zfs_trash import CONTAINER, TRASH, trashed_in
 from providers.zfs.capabilities import Capabilities
 from providers.zfs.kinds import MOUNTED, before_at
 from providers.zfs.names import system_owner
@@ -25,12 +26,26 @@ ACTUALLY_MOUNTED = f"{PREFIX}mounted"
 _HARMLESS_BYTES = 1 << 20
 """A file system with no more in it holds no data (design.md, "Data holders")."""
 
+ENCRYPTION_ROOT = "encryptionroot"
 _FIGURES = ("available", "referenced", "used")
 _NEEDED_FOR: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "origin": ("origin",),
         MOUNTED: ("canmount", "mounted", "mountpoint", "zoned"),
-        REMOVAL: ("guid", "mounted", "origin", "usedbydataset", "usedbysnapshots", "zoned"),
+        REMOVAL: (
+            "guid",
+            "mounted",
+            "origin",
+            "usedbydataset",
+            "usedbysnapshots",
+            "zoned",
+            "canmount",
+            "mountpoint",
+            "refreservation",
+            "sharenfs",
+            "sharesmb",
+            "volsize",
+        ),
         "size": ("volsize",),
         "blockSize": ("volblocksize",),
         "sparse": ("refreservation", "volsize"),
@@ -45,11 +60,12 @@ _ITS_OWN = frozenset({"origin", "size", "blockSize"})
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What else is on the host: names that have something below them, and snapshots by dataset."""
+    """What else is on the host: names that have something below them, snapshots by dataset, and encryption roots by name."""
 
     parents: frozenset[str] = frozenset()
     snapshots: Mapping[str, Sequence[tuple[str, bool]]] = field(default_factory=dict)
     """Full name, and whether it is held."""
+    encryption_roots: Mapping[str, str] = field(default_factory=dict)
 
 
 def expanded(kind: str, fields: Iterable[str], host: Capabilities) -> frozenset[str]:
@@ -76,14 +92,16 @@ def _is_readable(kind: str, field_name: str, host: Capabilities) -> bool:
     return name in _FIGURES or is_valid_user_property(name)
 
 
-def needed(fields: Iterable[str]) -> frozenset[str]:
+def needed(fields: Iterable[str], host: Capabilities) -> frozenset[str]:
     """The ZFS properties that these fields, and any object's mark, are read from."""
-    found = {"type", *MARKS}
+    found = {"type", TRASH, *MARKS}
     for name in fields:
         if name.startswith(PREFIX):
             found.add(name.removeprefix(PREFIX))
         else:
             found.update(_NEEDED_FOR.get(name, ()))
+        if name == REMOVAL and host.encrypts:
+            found.add(ENCRYPTION_ROOT)
     return frozenset(found)
 
 
@@ -138,6 +156,7 @@ class Reading:
             (ObjectName(self.kind, before_at(origin)),) if origin != "-" else (),
             _removal(rows, self.kind, around) if self.with_removal else None,
             system_owner(rows.name, self.host),
+            trashed_in(values[TRASH]) if sources[TRASH] == "local" else None,
         )
 
 
@@ -149,12 +168,13 @@ def kind_of(rows: Rows) -> str:
     return kind
 
 
-def surroundings(names: Iterable[str], snapshots: Iterable[tuple[str, bool]]) -> Surroundings:
-    """From the names of all datasets, and full snapshot names with whether each is held."""
+def surroundings(found: Collection[Rows], snapshots: Iterable[tuple[str, bool]]) -> Surroundings:
+    """From the rows of all datasets, and full snapshot names with whether each is held."""
     by_dataset: dict[str, list[tuple[str, bool]]] = {}
     for name, is_held in snapshots:
         by_dataset.setdefault(before_at(name), []).append((name, is_held))
-    return Surroundings(frozenset(name.rpartition("/")[0] for name in names), by_dataset)
+    roots = {row.name: root for row in found if (root := row.values.get(ENCRYPTION_ROOT, "-")) != "-"}
+    return Surroundings(frozenset(row.name.rpartition("/")[0] for row in found), by_dataset, roots)
 
 
 def _is_automatic(name: str, values: Mapping[str, str]) -> bool:
@@ -194,12 +214,36 @@ def _must_be_mounted(values: Mapping[str, str]) -> bool:
 def _removal(rows: Rows, kind: str, around: Surroundings) -> Removal:
     own, snapshots = _bytes(rows.values["usedbydataset"]), around.snapshots.get(rows.name, ())
     is_empty = not snapshots and rows.name not in around.parents and own <= _HARMLESS_BYTES
+    place = f"{_trash_root(rows.name, around)}/{CONTAINER}"
     return Removal(
         own + _bytes(rows.values["usedbysnapshots"]),
         tuple(name for name, _ in snapshots),
         tuple(_obstacles(rows, snapshots)),
-        holds_data=kind == "Volume" or not is_empty,
+        kind == "Volume" or not is_empty,
+        place,
+        place in around.parents,
+        rows.values["mounted"] == "yes",
+        dict(_saved(rows)),
     )
+
+
+def _trash_root(name: str, around: Surroundings) -> str:
+    """The nearest encryption root above, whose keys an object must stay below, else the pool."""
+    above = name.rpartition("/")[0]
+    return around.encryption_roots.get(above) or name.partition("/")[0]
+
+
+def _saved(rows: Rows) -> Iterator[tuple[str, str | None]]:
+    """What must be changed on the way into the trash, as it is now; None where it was not set on the object itself."""
+    harmless = {"canmount": ("noauto", "off"), "sharenfs": ("off",), "sharesmb": ("off",), "refreservation": ("0",)}
+    for name, values in harmless.items():
+        value = rows.values[name]
+        if value in (*values, "-"):
+            continue
+        if name == "refreservation" and _is_automatic(name, rows.values) and value != rows.values["volsize"]:
+            # More than its size can't be set aside for a volume by number.
+            value = "auto"
+        yield name, value if rows.sources[name] == "local" else None
 
 
 def _obstacles(rows: Rows, snapshots: Sequence[tuple[str, bool]]) -> Iterator[str]:
@@ -208,8 +252,11 @@ def _obstacles(rows: Rows, snapshots: Sequence[tuple[str, bool]]) -> Iterator[st
     for name, is_held in snapshots:
         if is_held:
             yield f"snapshot {name} is held"
-    if rows.values["zoned"] == "on" and rows.values["mounted"] == "yes":
-        yield f"a zone has {rows.name} mounted"
+    if rows.values["zoned"] == "on":
+        mounted = rows.values["mounted"] == "yes"
+        yield f"a zone has {rows.name} mounted" if mounted else f"{rows.name} is delegated to a zone (zoned is on)"
+    if rows.values["mountpoint"] == "legacy" and rows.values["mounted"] == "yes":
+        yield f"{rows.name} is mounted by hand or by a zone (its mountpoint is legacy)"
 
 
 def _bytes(text: str) -> int:

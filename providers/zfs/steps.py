@@ -8,16 +8,13 @@ from providers.tools.zfs_properties import PROPERTIES, Clearing
 from providers.zfs.capabilities import Capabilities
 from providers.zfs.kinds import MOUNTED
 from providers.zfs.reading import ACTUALLY_MOUNTED, PREFIX
+from providers.zfs.trash import MOUNT_LANE, from_trash, lane_of, to_trash
 from reconciler.model.change import MARK, NAME, ON_REMOVAL, PROTECT, Change, FieldChange, Verb
 from reconciler.model.command import Command, Step
-from reconciler.model.errors import ReconcilerError
 from reconciler.model.lifecycle import Protect
 from reconciler.model.observed import Observed
 from reconciler.model.resource import Resource
 from reconciler.model.value import Value
-
-MOUNT_LANE = "mount"
-"""zfs-fuse has broken under mounts at the same time (performance.md 8), and no ZFS gains by them."""
 
 _MOUNTING = frozenset({"canmount", "mountpoint", "zoned"})
 """Properties whose change mounts or unmounts."""
@@ -34,8 +31,15 @@ def _steps(change: Change, host: Capabilities) -> Iterator[Step]:
             yield from _create(change)
         case Verb.DELETE:
             yield from _delete(change)
+        case Verb.TRASH:
+            yield from to_trash(change, host)
+        case Verb.RESTORE:
+            yield from _rename(change, host)
+            yield from from_trash(change, host)
+            yield from _mend_mark(change)
+            yield from _alter(change, host)
         case Verb.REPLACE:
-            yield from _delete(change)
+            yield from _delete(change) if change.trashing is None else to_trash(change, host)
             yield from _create(change)
         case Verb.UPDATE:
             yield from _rename(change, host)
@@ -45,9 +49,7 @@ def _steps(change: Change, host: Capabilities) -> Iterator[Step]:
             yield from _mark(change, host)
             yield from _alter(change, host)
         case Verb.FORGET:
-            yield from _forget(change)
-        case Verb.TRASH | Verb.RESTORE:
-            raise ReconcilerError(f"{change.key}: there is no trash for {change.key.kind}", remedy="use onRemoval: delete")
+            yield from _forget(change, host)
         case _:
             assert_never(change.verb)
 
@@ -95,8 +97,9 @@ def _delete(change: Change) -> Iterator[Step]:
     assert observed is not None
     for snapshot in observed.removal.snapshots if observed.removal is not None else ():
         yield _step(*zfs.destroy(snapshot), destructive=True)
-    lane = MOUNT_LANE if change.key.kind == "Dataset" else None
-    yield _step(*zfs.destroy(change.key.name), lane=lane, destructive=True)
+    yield _step(*zfs.destroy(change.key.name), lane=lane_of(change), destructive=True)
+    if change.empties_trash:
+        yield _step(*zfs.destroy(change.key.name.rpartition("/")[0]), lane=MOUNT_LANE, destructive=True)
 
 
 def _rename(change: Change, host: Capabilities) -> Iterator[Step]:
@@ -109,8 +112,7 @@ def _rename(change: Change, host: Capabilities) -> Iterator[Step]:
     if not change.by_parent:
         if remount:
             yield _step(*zfs.unmount(str(renamed.before)), lane=MOUNT_LANE)
-        lane = MOUNT_LANE if change.key.kind == "Dataset" else None
-        yield _step(*zfs.rename(str(renamed.before), name), lane=lane)
+        yield _step(*zfs.rename(str(renamed.before), name), lane=lane_of(change))
     yield _step(*zfs.set_properties(name, {zfs_marks.KEY: str(change.mark.name)}))
     if remount:
         yield _step(*zfs.mount(name), lane=MOUNT_LANE)
@@ -150,13 +152,15 @@ def _mark(change: Change, host: Capabilities) -> Iterator[Step]:
         yield _step(*zfs.set_properties(change.key.name, {prop: properties[prop]}))
 
 
-def _forget(change: Change) -> Iterator[Step]:
+def _forget(change: Change, host: Capabilities) -> Iterator[Step]:
     """Our mark off again; the owner goes when only the key is left, so that an end half-way is noticed and repeated."""
     assert change.observed is not None
     mark = change.observed.mark
     if mark is None:
         return
     there = zfs_marks.properties_of(mark)
+    if change.observed.trashed is not None:
+        yield from from_trash(change, host)
     for prop in (zfs_marks.ON_REMOVAL, zfs_marks.PROTECT, zfs_marks.HOST, zfs_marks.OWNER, zfs_marks.KEY):
         if prop in there:
             yield _step(*zfs.inherit(change.key.name, prop))

@@ -19,6 +19,7 @@ _COMMANDS = {
     "run": "The controller: keep hosts as the source says.",
     "observe": "Show what is on a host.",
     "status": "Show what the controller last saw and did.",
+    "trash": "List, restore or purge what was removed.",
     "schema": "Print the JSON Schema of manifests, for editors.",
     "providers": "List providers, their kinds and fields.",
     "doctor": "Say what is missing on this machine and how to get it.",

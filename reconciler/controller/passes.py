@@ -117,7 +117,7 @@ async def plan_hosts(
     views = dict(
         zip(
             (manifest.name for manifest in manifests),
-            await every(_view(setting, desired, connections, manifest, frozenset()) for manifest in manifests),
+            await every(view_of(setting, desired, connections, manifest, frozenset()) for manifest in manifests),
             strict=True,
         )
     )
@@ -127,7 +127,9 @@ async def plan_hosts(
         again = {host.host: host.wants for host in made.hosts if host.wants}
         if not again or attempt == MOST_LOOKS - 1:
             return Planned(made, views)
-        renewed = await every(_view(setting, desired, connections, desired.hosts[host], wants) for host, wants in again.items())
+        renewed = await every(
+            view_of(setting, desired, connections, desired.hosts[host], wants) for host, wants in again.items()
+        )
         views |= dict(zip(again, renewed, strict=True))
     raise AssertionError("the last attempt returns")
 
@@ -151,23 +153,8 @@ async def apply_host(
     final = host
     _learn(setting, journal, view, host, revision)
     if host.runnable:
-        execution = Execution(
-            transport=await connections.to(view.manifest),
-            backends=view.backends,
-            kinds=setting.registry.kinds,
-            journal=journal,
-            limits=view.manifest.limits,
-            revision=revision,
-            clock=lambda: setting.now().timestamp(),
-            progress=progress,
-            stop=stop,
-        )
-        outcomes = await execute(host, execution)
-        await journal.flushed()
-        if any(outcome.state is OutcomeState.FAILED for outcome in outcomes):
-            # A tool that was changed since the facts were read would explain it; they cost little to read again.
-            forget_facts(setting.database, host.host)
-        changed = await inventory_after(host, view, outcomes, execution.transport)
+        outcomes = await carry_out(setting, view, host, revision, connections, journal, progress, stop)
+        changed = await inventory_after(host, view, outcomes, await connections.to(view.manifest))
         again = _planned_again(setting, planned, view, changed, desired, elsewhere) if changed is not None else None
         if again is None:
             again = await plan_hosts(setting, desired, planned.plan.source, connections, (host.host,), elsewhere)
@@ -189,6 +176,37 @@ def _planned_again(
     )
     made = plan(desired, (now,), setting.registry.kinds, planned.plan.source, setting.now(), frozenset(), elsewhere)
     return None if made.hosts[0].wants else Planned(made, {view.name: now})
+
+
+async def carry_out(
+    setting: Setting,
+    view: HostView,
+    host: HostPlan,
+    revision: str,
+    connections: Connections,
+    journal: Journal,
+    progress: Progress,
+    stop: asyncio.Event,
+) -> tuple[Outcome, ...]:
+    """Runs one host's plan, journalled; all of it is durable when this ends."""
+    assert setting.database is not None
+    execution = Execution(
+        transport=await connections.to(view.manifest),
+        backends=view.backends,
+        kinds=setting.registry.kinds,
+        journal=journal,
+        limits=view.manifest.limits,
+        revision=revision,
+        clock=lambda: setting.now().timestamp(),
+        progress=progress,
+        stop=stop,
+    )
+    outcomes = await execute(host, execution)
+    await journal.flushed()
+    if any(outcome.state is OutcomeState.FAILED for outcome in outcomes):
+        # A tool that was changed since the facts were read would explain it; they cost little to read again.
+        forget_facts(setting.database, host.host)
+    return outcomes
 
 
 Result = TypeVar("Result")
@@ -213,13 +231,14 @@ def fields_wanted(registry: Registry, resources: Mapping[Key, Resource], rows: M
     return wanted
 
 
-async def _view(
+async def view_of(
     setting: Setting,
     desired: Desired,
     connections: Connections,
     manifest: HostManifest,
     wants: frozenset[tuple[str, str]],
 ) -> HostView:
+    """A look at one host: the fields that somebody states, and those that `wants` names by kind."""
     rows = ledger_of(setting.database, manifest.name) if setting.database is not None else {}
     unfinished = unfinished_keys(setting.database, manifest.name) if setting.database is not None else frozenset[Key]()
     resources = desired.resources.get(manifest.name, {})

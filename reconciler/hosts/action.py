@@ -67,7 +67,7 @@ class ActionRun:
             return await self._run_step(step)
 
     async def _run_step(self, step: Step) -> bool:
-        if step.destructive and not self._confirmed:
+        if (step.destructive or step.look_first) and not self._confirmed:
             await self._confirm(step)
         answer = await self._attempt(step)
         if answer.succeeded:
@@ -123,12 +123,12 @@ class ActionRun:
         raise _StopError(state, failure, str(step.command))
 
     async def _confirm(self, step: Step) -> None:
-        """One more look before something is destroyed; ends the action when the object is not as planned."""
+        """One more look before something is taken away; ends the action when the object is not as planned."""
         there, trouble = await self._look()
         cause = trouble or movement(self.action.change, there)
         if cause:
             failure = Failure(
-                f"not destroyed: since the plan was made, {cause}" if not trouble else f"not destroyed: {trouble}",
+                f"not removed: since the plan was made, {cause}" if not trouble else f"not removed: {trouble}",
                 "look at a new plan",
                 RetryClass.LOOK_AGAIN,
             )

@@ -6,6 +6,7 @@ from enum import StrEnum
 from reconciler.model.key import Key
 from reconciler.model.observed import Mark, Observed
 from reconciler.model.resource import Resource
+from reconciler.model.trash import Trashing
 from reconciler.model.value import Value
 
 
@@ -59,7 +60,9 @@ class Change:
 
     `resource` is None for delete, trash and forget; `observed` is None for create. `mark` is the mark the object must bear
     afterwards, None where it goes or is forgotten. A rename is an update with the field `name`; `by_parent` says that the
-    object has moved already with the one that contains it, and only its mark is left to write.
+    object has moved already with the one that contains it, and only its mark is left to write. `trashing` says that what is
+    there goes into the trash: always set for trash, and for a replace that keeps the old object. `empties_trash` says that
+    with this one nothing is left in the place that held it.
     """
 
     key: Key
@@ -69,6 +72,8 @@ class Change:
     observed: Observed | None = None
     mark: Mark | None = None
     by_parent: bool = False
+    trashing: Trashing | None = None
+    empties_trash: bool = False
 
     def field(self, name: str) -> FieldChange | None:
         return next((field for field in self.fields if field.name == name), None)

@@ -91,13 +91,14 @@ class Failure:
 class Step:
     """One command of a change.
 
-    Steps that share a `lane` run one at a time per host (a tool that can't stand company); `destructive` steps run only
-    after one more look at the object.
+    Steps that share a `lane` run one at a time per host (a tool that can't stand company). `destructive` steps take data
+    away for good; they, and those that `look_first`, run only after one more look at the object.
     """
 
     command: Command
     lane: str | None = None
     destructive: bool = False
+    look_first: bool = False
 
 
 Outputs = Mapping[str, Completed]

@@ -7,6 +7,7 @@ from datetime import datetime
 from reconciler.model.facts import HostFacts
 from reconciler.model.key import ObjectName
 from reconciler.model.lifecycle import OnRemoval, Protect
+from reconciler.model.trash import Trashed
 from reconciler.model.value import Fields
 
 REMOVAL = "removal"
@@ -35,13 +36,19 @@ class Removal:
     """What a removal would cost and what stands against it.
 
     `obstacles` are sentences (a hold, a zone that uses it); other objects that depend on this one are not among them: the
-    engine sees those by their references. `holds_data` is false only when nothing would be missed.
+    engine sees those by their references. `holds_data` is false only when nothing would be missed. `trash_place` is where
+    the trash for it is, `has_trash_place` whether that exists; `saved` is what must be changed on the way into the trash, as
+    in `Trashed`.
     """
 
     bytes: int
     snapshots: tuple[str, ...] = ()
     obstacles: tuple[str, ...] = ()
     holds_data: bool = True
+    trash_place: str = ""
+    has_trash_place: bool = False
+    was_mounted: bool = False
+    saved: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,8 @@ class Observed:
 
     `fields` holds what was read; a name that is missing was not asked for (unread). `stated_here` names the fields whose
     value was set on the object itself, not inherited or defaulted. `belongs_to` says which guest or part of the system owns
-    the object's name; such an object is never ours to manage. `removal` is None when it was not asked for.
+    the object's name; such an object is never ours to manage. `removal` is None when it was not asked for. `trashed` says
+    that the object is in the trash, or, under its own name, that it was on its way there or back.
     """
 
     name: ObjectName
@@ -61,6 +69,11 @@ class Observed:
     references: tuple[ObjectName, ...] = ()
     removal: Removal | None = None
     belongs_to: str = ""
+    trashed: Trashed | None = None
+
+    @property
+    def is_in_trash(self) -> bool:
+        return self.trashed is not None and self.mark is not None and self.mark.name != self.name
 
 
 @dataclass(frozen=True, slots=True)

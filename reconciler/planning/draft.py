@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from reconciler.model.change import Change, Verb
 from reconciler.model.desired import Desired
@@ -12,6 +13,8 @@ from reconciler.model.observed import Mark, Observed
 from reconciler.model.origin import Origin
 from reconciler.model.plan import Blocked, Miss, Reason, Released
 from reconciler.model.resource import Resource
+from reconciler.model.trash import Trashing
+from reconciler.planning.ownership import Ownership, ownership
 from reconciler.planning.view import HostView
 from reconciler.provider.kind import Kind
 
@@ -32,13 +35,15 @@ class Draft:
     """Everything decided so far about one host. Planning fills it in one call and hands out an immutable plan.
 
     `moved_away` gives the new key of objects that are renamed, `carried_by` the key of the rename that takes another along.
-    `spared` are objects that a manifest means to rename and may not: whatever else is wrong, they are not pruned.
+    `spared` are objects that a manifest means to rename and may not: whatever else is wrong, they are not pruned. `stamp` is
+    what this plan writes on what it puts into the trash: its time and its group. `after` holds waits that no reference tells.
     """
 
     view: HostView
     desired: Desired
     kinds: Mapping[str, Kind]
     host_id: str = ""
+    stamp: tuple[str, str] = ("", "")
     changes: dict[Key, Drafted] = field(default_factory=dict)
     blocked: dict[Key, Blocked] = field(default_factory=dict)
     released: list[Released] = field(default_factory=list)
@@ -49,6 +54,7 @@ class Draft:
     carried_by: dict[Key, Key] = field(default_factory=dict)
     spared: set[ObjectName] = field(default_factory=set)
     wants: set[tuple[str, str]] = field(default_factory=set)
+    after: dict[Key, set[Key]] = field(default_factory=dict)
 
     @property
     def owner(self) -> str:
@@ -69,6 +75,27 @@ class Draft:
         """The mark that the resource's object must bear."""
         lifecycle = resource.lifecycle
         return Mark(self.owner, resource.key.object, self.host_id, lifecycle.protect, lifecycle.on_removal)
+
+    def trashing(self, lifecycle: Lifecycle, *, replaced: bool = False) -> Trashing:
+        """How something goes into the trash by this plan; the number of its entry is given when all are known."""
+        at, group = self.stamp
+        return Trashing(at, group, lifecycle.trash_ttl_s, replaced=replaced)
+
+    @cached_property
+    def in_trash(self) -> Mapping[ObjectName, Observed]:
+        """Our objects in the trash that wait to come back, by the name they had; of several the one that went in last."""
+        found: dict[ObjectName, Observed] = {}
+        # In the order of names, so that of two that went in at one moment the same one is found on any machine.
+        for observed in sorted((one for one in self.objects.values() if one.is_in_trash), key=lambda one: one.name):
+            trashed, mark = observed.trashed, observed.mark
+            if trashed is None or trashed.replaced or mark is None:
+                continue
+            if ownership(observed, self.owner, self.host_id) is not Ownership.MOVED:
+                continue
+            other = found.get(mark.name)
+            if other is None or other.trashed is None or other.trashed.at < trashed.at:
+                found[mark.name] = observed
+        return found
 
     def add(self, change: Change, why: str, lifecycle: Lifecycle, origin: Origin | None) -> None:
         report_only = self.mode(lifecycle) is Mode.REPORT

@@ -13,8 +13,12 @@ def is_reached(kind: Kind, change: Change, observed: Observed | None) -> bool:
             return observed is None
         case Verb.FORGET:
             return observed is not None and observed.mark is None
+        case Verb.RESTORE if change.resource is None:
+            return observed is not None and observed.mark == change.mark and observed.trashed is None
         case Verb.CREATE | Verb.UPDATE | Verb.REPLACE | Verb.RESTORE | Verb.ADOPT:
             if observed is None or change.mark is None or change.resource is None or observed.mark != change.mark:
+                return False
+            if observed.trashed is not None:
                 return False
             ignore = change.resource.lifecycle.ignore
             wanted = {name: value for name, value in change.resource.fields.items() if not is_ignored(name, ignore)}
@@ -26,7 +30,10 @@ def is_reached(kind: Kind, change: Change, observed: Observed | None) -> bool:
 
 
 def movement(change: Change, observed: Observed | None) -> str:
-    """What has become of an object since the plan looked at it, as a phrase; empty when it may be destroyed as planned."""
+    """What has become of an object since the plan looked at it, as a phrase; empty when it may be removed as planned.
+
+    Snapshots that have come are no reason to stop where the object keeps them.
+    """
     before = change.observed
     assert before is not None
     if observed is None:
@@ -37,7 +44,8 @@ def movement(change: Change, observed: Observed | None) -> str:
         return "its mark has changed"
     if observed.removal is None or before.removal is None:
         return "what a removal would cost could not be read"
-    if new := sorted(set(observed.removal.snapshots) - set(before.removal.snapshots)):
+    new = sorted(set(observed.removal.snapshots) - set(before.removal.snapshots))
+    if new and change.trashing is None:
         return f"it has new snapshots: {', '.join(new)}"
     if observed.removal.obstacles:
         return "; ".join(observed.removal.obstacles)

@@ -77,7 +77,14 @@ def _removal_findings(action: Action) -> Iterator[str]:
         yield f"{name}: takes away what we can't show to be ours"
     elif observed.mark.protect is not Protect.NONE:
         yield f"{name}: takes away what is protected"
-    if action.verb is not Verb.TRASH and not destructive:
+    if action.change.trashing is not None:
+        if destructive:
+            yield f"{name}: destroys what it should keep in the trash"
+        if not any(step.look_first for step in action.steps):
+            yield f"{name}: takes the object away without one more look"
+    elif action.verb is Verb.TRASH:
+        yield f"{name}: does not say how it goes into the trash"
+    elif not destructive:
         yield f"{name}: destroys by a step that is not marked destructive"
 
 

@@ -1,6 +1,7 @@
 """plan(): desired state and what is there in, actions and refusals out."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from reconciler.model.change import NAME, REMOVALS, Effect, Verb
@@ -8,6 +9,7 @@ from reconciler.model.desired import Desired
 from reconciler.model.errors import ReconcilerError
 from reconciler.model.key import Key, ObjectName
 from reconciler.model.plan import Action, AtRisk, Blocked, HostPlan, Plan, PlanSource, Reason
+from reconciler.model.trash import trash_group, trash_time
 from reconciler.planning.digest import action_id
 from reconciler.planning.draft import Draft, Drafted
 from reconciler.planning.graph import CycleError, ordered
@@ -37,7 +39,8 @@ def plan(
 
     Actions, their order and ids don't depend on `created_at`. ReconcilerError when references go round.
     """
-    drafts = [_draft(desired, view, kinds) for view in views]
+    stamp = trash_time(created_at), trash_group(desired.revision)
+    drafts = [_draft(desired, view, kinds, stamp) for view in views]
     for draft in drafts:
         enforce_policy(draft, desired.guardrails)
         settle(draft)
@@ -47,16 +50,16 @@ def plan(
     made = Plan(
         source=source,
         created_at=created_at,
-        hosts=tuple(sorted((_host_plan(draft) for draft in drafts), key=lambda host: host.host)),
+        hosts=tuple(sorted((host_plan(draft) for draft in drafts), key=lambda host: host.host)),
         forgotten=tuple(sorted(known_hosts - desired.hosts.keys())) if desired.whole else (),
     )
     check_plan(made, kinds)
     return made
 
 
-def _draft(desired: Desired, view: HostView, kinds: Mapping[str, Kind]) -> Draft:
+def _draft(desired: Desired, view: HostView, kinds: Mapping[str, Kind], stamp: tuple[str, str]) -> Draft:
     facts = view.inventory.facts
-    draft = Draft(view, desired, kinds, facts.host_id if facts is not None else "")
+    draft = Draft(view, desired, kinds, facts.host_id if facts is not None else "", stamp)
     if cause := view.inventory.wrong_host:
         remedy = "correct spec.identity of the Host, or what its transport points at"
         for key, resource in view.resources.items():
@@ -68,7 +71,8 @@ def _draft(desired: Desired, view: HostView, kinds: Mapping[str, Kind]) -> Draft
     return draft
 
 
-def _host_plan(draft: Draft) -> HostPlan:
+def host_plan(draft: Draft) -> HostPlan:
+    """What was drafted and not refused, in order and with its commands. ReconcilerError when references go round."""
     view = draft.view
     before = _edges(draft)
     try:
@@ -76,6 +80,7 @@ def _host_plan(draft: Draft) -> HostPlan:
     except CycleError as cycle:
         path = " -> ".join(str(key) for key in cycle.path)
         raise ReconcilerError(f"references go round: {path}", remedy="remove one of these references") from cycle
+    _number_entries(draft)
     ids: dict[Key, str] = {}
     actions = []
     for key in order:
@@ -99,6 +104,16 @@ def _host_plan(draft: Draft) -> HostPlan:
     )
 
 
+def _number_entries(draft: Draft) -> None:
+    """Gives all that goes into the trash a name of its own there."""
+    kept = sorted(key for key, drafted in draft.changes.items() if drafted.change.trashing is not None)
+    for number, key in enumerate(kept, start=1):
+        drafted = draft.changes[key]
+        assert drafted.change.trashing is not None
+        change = replace(drafted.change, trashing=replace(drafted.change.trashing, number=number))
+        draft.changes[key] = replace(drafted, change=change)
+
+
 def _edges(draft: Draft) -> dict[Key, frozenset[Key]]:
     """For each drafted change the keys of those that must come before it; removals and releases first."""
     first = sorted(key for key, drafted in draft.changes.items() if drafted.change.verb in _REMOVING)
@@ -106,6 +121,8 @@ def _edges(draft: Draft) -> dict[Key, frozenset[Key]]:
     before: dict[Key, set[Key]] = {key: set() for key in (*first, *then)}
     for key in then:
         before[key] |= _edges_of_wanted(draft, key) & before.keys()
+    for key in before:
+        before[key] |= draft.after.get(key, set()) & before.keys()
     for key in (*first, *then):
         change = draft.changes[key].change
         if change.observed is None or not (change.verb in REMOVALS or change.verb in _REMOVING or change.field(NAME)):
@@ -124,11 +141,10 @@ def _edges(draft: Draft) -> dict[Key, frozenset[Key]]:
 
 def _edges_of_wanted(draft: Draft, key: Key) -> set[Key]:
     """What this change waits for: what it refers to, what it depends on, the name it takes, the rename that carries it."""
-    change = draft.changes[key].change
-    resource = change.resource
-    assert resource is not None
-    found = {draft.key(name) for name in resource.depends_on}
-    for reference in resource.references:
+    resource = draft.changes[key].change.resource
+    # What comes back from the trash without a manifest still needs its container.
+    found = {draft.key(name) for name in resource.depends_on} if resource is not None else set()
+    for reference in resource.references if resource is not None else draft.kinds[key.kind].references(key.name, {}):
         found |= {draft.key(ObjectName(kind, reference.name)) for kind in reference.kinds}
     for holder in (key.object, *namesakes(draft, key)):
         found.add(draft.key(holder))
@@ -160,7 +176,7 @@ def _action(draft: Draft, drafted: Drafted, after: tuple[str, ...]) -> Action:
         steps=steps,
         origin=drafted.origin,
         after=after,
-        reversible=change.verb not in (Verb.DELETE, Verb.REPLACE),
+        reversible=change.verb not in (Verb.DELETE, Verb.REPLACE) or change.trashing is not None,
         report_only=drafted.report_only,
         at_risk=AtRisk(removal.bytes, len(removal.snapshots)) if removal is not None else AtRisk(),
         pool=backend.pool(change.key.name),

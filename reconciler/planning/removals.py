@@ -52,7 +52,8 @@ def _draft_removal(draft: Draft, key: Key, observed: Observed) -> None:
     if draft.mode(lifecycle) is Mode.IGNORE:
         return
     verb = {OnRemoval.TRASH: Verb.TRASH, OnRemoval.DELETE: Verb.DELETE, OnRemoval.ORPHAN: Verb.FORGET}[lifecycle.on_removal]
-    change = Change(key, verb, observed=observed)
+    trashing = draft.trashing(lifecycle) if verb is Verb.TRASH else None
+    change = Change(key, verb, observed=observed, trashing=trashing)
     if verb is Verb.FORGET:
         draft.add(change, "its manifest was removed, and onRemoval is orphan", lifecycle, None)
         return

@@ -1,6 +1,7 @@
 """A plan as the stable JSON document `reconciler.plan/v1`."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from reconciler.model.observed import Unreadable
 from reconciler.model.origin import Origin
 from reconciler.model.plan import Action, Blocked, HostPlan, Miss, Plan, Released
 from reconciler.model.value import Value
-from reconciler.planning.digest import canonical_json
+from reconciler.planning.digest import canonical_json, neutral_arguments
 
 FORMAT = "reconciler.plan/v1"
 
@@ -32,7 +33,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
 
 def plan_digest(plan: Plan) -> str:
     """`sha256:` over the document without times and the source's place; equal for equal inputs on any machine."""
-    hosts = [{name: value for name, value in _host(host).items() if name != "observedAt"} for host in plan.hosts]
+    hosts = [{name: value for name, value in _host(host, timeless=True).items() if name != "observedAt"} for host in plan.hosts]
     content = {
         "format": FORMAT,
         "source": {"revision": plan.source.revision, "whole": plan.source.whole},
@@ -78,12 +79,12 @@ def unreadable_document(trouble: Unreadable) -> dict[str, Any]:
     return {"provider": trouble.provider, "cause": trouble.cause, "remedy": trouble.remedy}
 
 
-def _host(host: HostPlan) -> dict[str, Any]:
+def _host(host: HostPlan, *, timeless: bool = False) -> dict[str, Any]:
     return {
         "host": host.host,
         "observedAt": timestamp(host.observed_at),
         "complete": not (host.unreadable or host.wrong_host),
-        "actions": [_action(action) for action in host.actions],
+        "actions": [_action(action, timeless=timeless) for action in host.actions],
         "blocked": [blocked_document(item) for item in host.blocked],
         "released": [_released(item) for item in host.released],
         "misses": [_miss(item) for item in host.misses],
@@ -93,7 +94,10 @@ def _host(host: HostPlan) -> dict[str, Any]:
     }
 
 
-def _action(action: Action) -> dict[str, Any]:
+def _action(action: Action, *, timeless: bool) -> dict[str, Any]:
+    def arguments(argv: Sequence[str]) -> list[str]:
+        return neutral_arguments(action.change, argv) if timeless else list(argv)
+
     document: dict[str, Any] = {
         "id": action.id,
         "key": str(action.key),
@@ -111,13 +115,15 @@ def _action(action: Action) -> dict[str, Any]:
             for field in action.change.fields
         ],
         "commands": [
-            {"argv": list(step.command.argv), "stdin": step.command.stdin, "changes": step.command.changes}
+            {"argv": arguments(step.command.argv), "stdin": step.command.stdin, "changes": step.command.changes}
             for step in action.steps
         ],
         "after": list(action.after),
         "guests": [],
         "atRisk": {"bytes": action.at_risk.bytes, "snapshots": action.at_risk.snapshots},
     }
+    if action.change.trashing is not None:
+        document["trash"] = {"ttlSeconds": action.change.trashing.ttl_s}
     if action.effect is not None:
         document["effect"] = action.effect
     if action.origin is not None:

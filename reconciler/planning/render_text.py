@@ -9,7 +9,7 @@ from typing import NamedTuple
 from reconciler.model.change import Verb
 from reconciler.model.errors import InvalidValue
 from reconciler.model.plan import Action, Blocked, HostPlan, Plan, Reason
-from reconciler.model.quantity import approximate_size
+from reconciler.model.quantity import approximate_size, format_duration
 from reconciler.model.value import Value
 from reconciler.planning.words import counted, listed, printable, shown
 from reconciler.provider.kind import Kind
@@ -68,7 +68,7 @@ def _lines(plan: Plan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
 
 
 def summary_text(plan: Plan) -> str:
-    """`2 to create, 1 to DESTROY; 1 blocked`, or that there is nothing to do."""
+    """`2 to create, 1 to DESTROY; DATA LOSS: 3 GiB; 1 blocked`, or that there is nothing to do."""
     actions = [action for host in plan.hosts for action in host.actions]
     runs = Counter(action.verb for action in actions if not action.report_only)
     shows = Counter(action.verb for action in actions if action.report_only)
@@ -76,6 +76,8 @@ def summary_text(plan: Plan) -> str:
     unread = [host.host for host in plan.hosts if host.unreadable or host.wrong_host]
     nothing = "nothing will be run" if shows or blocked or unread else "nothing to do"
     parts = [", ".join(f"{runs[verb]} to {_SIGN[verb][1]}" for verb in Verb if runs[verb]) or nothing]
+    if lost := [action.at_risk for action in actions if not action.report_only and not action.reversible]:
+        parts.append(f"DATA LOSS: {_data(sum(risk.bytes for risk in lost), sum(risk.snapshots for risk in lost))}")
     if shows:
         parts.append("only reported: " + ", ".join(f"{shows[verb]} to {_SIGN[verb][1]}" for verb in Verb if shows[verb]))
     if blocked:
@@ -92,7 +94,8 @@ def short_revision(revision: str) -> str:
 
 def _host_lines(host: HostPlan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
     quiet = host.is_empty and not (host.released or host.misses)
-    counts = f"{host.managed} managed, {host.unmanaged} unmanaged"
+    unseen = host.wrong_host or (host.unreadable and not (host.managed or host.unmanaged))
+    counts = "nothing could be seen" if unseen else f"{host.managed} managed, {host.unmanaged} unmanaged"
     yield Line(Style.PLAIN, "")
     yield Line(Style.HEADING, f"{host.host}: as wanted ({counts})" if quiet else f"{host.host} ({counts})")
     if host.wrong_host:
@@ -100,11 +103,7 @@ def _host_lines(host: HostPlan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
     for trouble in host.unreadable:
         yield Line(Style.BLOCKED, f"  ? UNREADABLE  provider {trouble.provider}: {trouble.cause}")
         yield Line(Style.BLOCKED, f"      remedy: {trouble.remedy}")
-    names = {action.id: str(action.key.object) for action in host.actions}
-    for action in host.actions:
-        yield from _action_lines(action, kinds[action.key.kind], names)
-    for _, alike in groupby(host.blocked, key=lambda item: (item.cause, item.remedy)):
-        yield from _blocked_lines(list(alike))
+    yield from _work_lines(host, kinds)
     for released in host.released:
         value = shown_field(kinds.get(released.key.kind), released.field, released.value)
         yield Line(
@@ -115,16 +114,31 @@ def _host_lines(host: HostPlan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
         yield Line(Style.BLOCKED, f"  ! expected  {miss.key.object}  {miss.cause}{_place(miss.origin)}")
 
 
+def work_lines(host: HostPlan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
+    """What one host's plan does and refuses, without what it says of the host besides."""
+    return (Line(style, printable(text)) for style, text in _work_lines(host, kinds))
+
+
+def _work_lines(host: HostPlan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
+    names = {action.id: str(action.key.object) for action in host.actions}
+    for action in host.actions:
+        yield from _action_lines(action, kinds[action.key.kind], names)
+    for _, alike in groupby(host.blocked, key=lambda item: (item.cause, item.remedy)):
+        yield from _blocked_lines(list(alike))
+
+
 def _action_lines(action: Action, kind: Kind, names: Mapping[str, str]) -> Iterator[Line]:
     sign, verb, style = _SIGN[action.verb]
     mode = "  (only reported, will not run)" if action.report_only else ""
     yield Line(style, f"  {sign} {verb}  {action.key.object}{mode}{_place(action.origin)}")
     yield Line(Style.PLAIN, f"      because {action.why}")
-    if action.verb in _LOST:
-        snapshots = f" and {counted(action.at_risk.snapshots, 'snapshot')}" if action.at_risk.snapshots else ""
-        yield Line(
-            Style.DESTROYS, f"      DATA LOSS: {approximate_size(action.at_risk.bytes)}{snapshots} can't be brought back"
-        )
+    data = _data(action.at_risk.bytes, action.at_risk.snapshots)
+    if (trashing := action.change.trashing) is not None:
+        old = "the old one goes" if action.verb is Verb.REPLACE else "goes"
+        expiry = f"expires after {format_duration(trashing.ttl_s)}" if trashing.ttl_s is not None else "never expires"
+        yield Line(Style.CHANGES, f"      {old} to the trash with {data}; kept until somebody purges it ({expiry})")
+    elif action.verb in _LOST:
+        yield Line(Style.DESTROYS, f"      DATA LOSS: {data} can't be brought back")
     for field in action.change.fields:
         after = shown_field(kind, field.name, field.after)
         if action.verb is Verb.CREATE:
@@ -138,6 +152,10 @@ def _action_lines(action: Action, kind: Kind, names: Mapping[str, str]) -> Itera
         if step.command.stdin is not None:
             for line in step.command.stdin.splitlines():
                 yield Line(Style.PLAIN, f"      | {line}")
+
+
+def _data(size_bytes: int, snapshots: int) -> str:
+    return approximate_size(size_bytes) + (f" and {counted(snapshots, 'snapshot')}" if snapshots else "")
 
 
 def _blocked_lines(alike: list[Blocked]) -> Iterator[Line]:

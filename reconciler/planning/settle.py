@@ -31,6 +31,7 @@ def settle(draft: Draft) -> None:
                 _removal_objection(draft, drafted, inside, dependents)
                 or _name_objection(draft, drafted)
                 or _rename_objection(draft, drafted, inside)
+                or _restore_objection(draft, drafted)
                 or _reference_objection(draft, drafted)
             )
             if refused is not None:
@@ -53,6 +54,8 @@ def _removal_objection(
     staying = [name for name in inside.get(observed.name, ()) if not _makes_way(draft, name, drafted)]
     if staying:
         remedy = "remove their manifests too, or move them elsewhere on the host; the container goes last"
+        if any(draft.objects[name].is_in_trash for name in staying):
+            remedy = "bring back or let go of what lies in its trash first, with `reconciler trash restore` or `purge`"
         return Reason.DEPENDENTS, f"it still contains {listed([str(name) for name in staying])}", remedy
     users = [name for name in dependents.get(observed.name, ()) if not _goes(draft, name, drafted)]
     if users:
@@ -66,7 +69,7 @@ def _removal_objection(
         return None
     if removal.obstacles:
         return Reason.DEPENDENTS, "; ".join(removal.obstacles), "clear that on the host first"
-    if removal.snapshots and drafted.change.verb is not Verb.TRASH and not drafted.lifecycle.delete_snapshots:
+    if removal.snapshots and drafted.change.trashing is None and not drafted.lifecycle.delete_snapshots:
         count = counted(len(removal.snapshots), "snapshot")
         return (
             Reason.DATA_AT_RISK,
@@ -98,6 +101,25 @@ def _rename_objection(draft: Draft, drafted: Drafted, inside: dict[ObjectName, l
     if staying:
         remedy = "remove or rename what lies inside first"
         return Reason.DEPENDENTS, f"{listed([str(name) for name in staying])} would move with it and may not", remedy
+    return None
+
+
+def _restore_objection(draft: Draft, drafted: Drafted) -> Objection | None:
+    """What stands against an object's coming back from the trash: its name is taken, or what it lay in is not there."""
+    change, name = drafted.change, drafted.change.key.object
+    if change.verb is not Verb.RESTORE or change.observed is None or change.observed.name == name:
+        return None
+    if taken := next((other for other in (name, *namesakes(draft, change.key)) if other in draft.objects), None):
+        remedy = f"rename or remove the present {taken} first; the one in the trash keeps its data meanwhile"
+        return Reason.NAME_TAKEN, f"{taken} is on the host", remedy
+    kind = draft.kinds[name.kind]
+    for reference in kind.references(name.name, {}):
+        holders = [ObjectName(holder, reference.name) for holder in reference.kinds]
+        if refused := next((draft.blocked[draft.key(one)] for one in holders if draft.key(one) in draft.blocked), None):
+            return Reason.MISSING_REFERENCE, f"it lay in {refused.key.object}, which is blocked itself", refused.remedy
+        if not any(_will_be_there(draft, holder, drafted) for holder in holders):
+            cause = f"it lay in {holders[0]}, which is not on the host"
+            return Reason.MISSING_REFERENCE, cause, f"bring {holders[0].name} back first, or make it"
     return None
 
 

@@ -1,6 +1,7 @@
 """What must happen for each resource: nothing, create, update, replace, or a refusal with its remedy."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from reconciler.model.change import MARK, NAME, ON_REMOVAL, PROTECT, Change, FieldChange, Verb
 from reconciler.model.key import Key, ObjectName
@@ -28,7 +29,9 @@ def draft_wanted(draft: Draft, renames: Mapping[Key, Rename]) -> None:
     strays = {
         observed.mark.name: observed.name
         for observed in draft.objects.values()
-        if observed.mark is not None and ownership(observed, draft.owner, draft.host_id) is Ownership.MOVED
+        if observed.mark is not None
+        and not observed.is_in_trash
+        and ownership(observed, draft.owner, draft.host_id) is Ownership.MOVED
     }
     for key, resource in draft.view.resources.items():
         kind = draft.kinds[key.kind]
@@ -82,6 +85,9 @@ def _decide(
     backend = draft.view.backends[key.kind]
     if _is_refused_by_system(draft, backend, resource, verb):
         return
+    if (observed is None or rename is not None) and (kept := _in_trash(draft, resource)) is not None:
+        _block_in_trash(draft, resource, kept, verb)
+        return
     if observed is None:
         change = Change(key, Verb.CREATE, _created_fields(resource), resource, None, draft.mark(resource))
         draft.add(change, "it is not there", resource.lifecycle, resource.origin)
@@ -97,6 +103,27 @@ def _decide(
         return
     draft.ours.add(observed.name)
     _compare(draft, kind, resource, observed, rename)
+
+
+def _in_trash(draft: Draft, resource: Resource) -> Observed | None:
+    """The object that this manifest is about, or was before its rename, when it lies in the trash."""
+    former = ObjectName(resource.key.kind, resource.moved_from) if resource.moved_from is not None else None
+    return draft.in_trash.get(resource.key.object) or (draft.in_trash.get(former) if former is not None else None)
+
+
+def _block_in_trash(draft: Draft, resource: Resource, kept: Observed, verb: Verb) -> None:
+    assert kept.mark is not None
+    assert kept.trashed is not None
+    key = draft.key(kept.mark.name)
+    risk = f" with {approximate_size(kept.removal.bytes)}" if kept.removal is not None else ""
+    draft.block(
+        resource.key,
+        verb,
+        Reason.IN_TRASH,
+        f"{kept.mark.name} lies in the trash{risk}, as {kept.name.name}",
+        f"bring it back with `reconciler trash restore {key}`, or let go of it with `reconciler trash purge {key}`",
+        resource.origin,
+    )
 
 
 def _is_refused_by_system(draft: Draft, backend: Backend, resource: Resource, verb: Verb) -> bool:
@@ -138,7 +165,9 @@ def _compare(draft: Draft, kind: Kind, resource: Resource, observed: Observed, r
             if not is_ignored(name, lifecycle.ignore):
                 draft.released.append(Released(key, name, value))
     fields = (*_mark_fields(draft, observed, draft.mark(resource), rename), *found.fields)
-    if not fields:
+    if observed.trashed is not None and observed.removal is None:
+        draft.wants.add((key.kind, REMOVAL))
+    if not fields and observed.trashed is None:
         draft.settled.append(key)
         return
     replaced = [field for field in found.fields if kind.rule(field.name).changing is Changing.REPLACE]
@@ -148,14 +177,15 @@ def _compare(draft: Draft, kind: Kind, resource: Resource, observed: Observed, r
     if not replaced:
         change = Change(
             key,
-            Verb.UPDATE,
+            Verb.UPDATE if observed.trashed is None else Verb.RESTORE,
             fields,
             resource,
             observed,
             draft.mark(resource),
             by_parent=rename is not None and rename.carrier is not None,
         )
-        draft.add(change, _why(kind, fields, row), lifecycle, resource.origin)
+        why = _why(kind, fields, row) if observed.trashed is None else "it was caught on its way into the trash or out of it"
+        draft.add(change, why, lifecycle, resource.origin)
     elif rename is not None:
         cause = f"{replaced[0].name} can only change by replacing the object, which is also to be renamed"
         draft.block(key, Verb.REPLACE, Reason.DISRUPTION, cause, "rename it in one revision, replace it in a later one")
@@ -237,6 +267,8 @@ def _draft_replace(draft: Draft, change: Change, resource: Resource, observed: O
     else:
         if observed.removal is None:
             draft.wants.add((key.kind, REMOVAL))
+        if lifecycle.on_removal is OnRemoval.TRASH:
+            change = replace(change, trashing=draft.trashing(lifecycle, replaced=True))
         draft.add(change, why, lifecycle, resource.origin)
 
 
@@ -246,7 +278,7 @@ def _why(kind: Kind, fields: tuple[FieldChange, ...], row: LedgerRow | None) -> 
     more = f", and {len(fields) - 1} more" if len(fields) > 1 else ""
     match field.name:
         case "name":
-            return f"it was {field.before}{more}"
+            return f"it is to be renamed, from {field.before}{more}"
         case "mark":
             return f"its mark still says {field.before}{more}"
         case "lifecycle.protect" if field.after == Protect.NONE:

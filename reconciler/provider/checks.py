@@ -16,6 +16,7 @@ from reconciler.model.lifecycle import OnRemoval
 from reconciler.model.observed import EVERY_FIELD, REMOVAL, Mark, Observed
 from reconciler.model.origin import Origin
 from reconciler.model.resource import Resource
+from reconciler.model.trash import Trashing
 from reconciler.model.value import Fields, Scalar
 from reconciler.provider.contract import Backend, Provider, Served
 from reconciler.provider.field import Changing, FieldRule, Null
@@ -100,7 +101,7 @@ def check_steps(provider: Provider, backend: Backend, change: Change) -> None:
 
 
 def check_life(provider: Provider, backend: Backend, run: Run, sample: Sample, *, stop_after: int | None = None) -> None:
-    """A sample is made, changed and removed, and each time the host shows exactly that.
+    """A sample is made, changed, put into the trash and back where its kind has one, and removed; each time the host shows it.
 
     With `stop_after` the first commands of each change are all that is run before a new look, as after a crash: what is
     left must be brought about from there.
@@ -266,7 +267,11 @@ def _step_findings(backend: Backend, change: Change) -> Iterator[str]:
             yield f"`{step.command}` destroys although {change.verb} is no removal"
     if change.verb not in (Verb.ADOPT, Verb.FORGET) and not any(step.command.changes for step in steps):
         yield f"{change.verb} {change.key}: it has no commands"
-    if change.verb in (Verb.DELETE, Verb.REPLACE) and not any(step.destructive for step in steps):
+    if change.trashing is not None:
+        yield from (f"`{step.command}` destroys what goes into the trash" for step in steps if step.destructive)
+        if not any(step.look_first for step in steps):
+            yield f"{change.verb} {change.key}: no step takes one more look first"
+    elif change.verb in (Verb.DELETE, Verb.REPLACE) and not any(step.destructive for step in steps):
         yield f"{change.verb} {change.key}: no step is marked destructive"
 
 
@@ -287,7 +292,10 @@ class _Life:
         yield from self._brought_about(self.sample.fields)
         if self.sample.changed:
             yield from self._brought_about({**self.sample.fields, **self.sample.changed})
-        yield from self._removed()
+        if self._kind.has_trash:
+            yield from self._kept_in_trash()
+        if self._here() is not None:
+            yield from self._removed()
 
     @property
     def _kind(self) -> Kind:
@@ -339,6 +347,55 @@ class _Life:
         if observed is not None and observed.mark != self._mark:
             yield f"{self.sample.name}: the mark on the host is {observed.mark}"
         yield from self._confirmation(Change(self._resource(fields).key, Verb.UPDATE, (), self._resource(fields), observed))
+
+    def _kept_in_trash(self) -> Iterator[str]:
+        """Into the trash and back: there it has left its name and is known by its mark, and it comes back as it was."""
+        before, name = self._here(), self.sample.name
+        yield from self._taken(self._trash_change)
+        if self._here() is not None:
+            yield f"{name} is still there after it went into the trash"
+        if self._in_trash() is None:
+            yield f"{name}: nothing in the trash bears its mark"
+            return
+        yield from self._taken(self._restore_change)
+        after = self._here()
+        if before is None or after is None:
+            yield f"{name} is not there after it came back from the trash"
+            return
+        for what in ("identity", "mark", "trashed", "stated_here", "fields"):
+            if getattr(before, what) != getattr(after, what):
+                yield f"{name}: back from the trash, {what} is {getattr(after, what)!r}, and was {getattr(before, what)!r}"
+
+    def _taken(self, change_now: Callable[[], Change | None]) -> Iterator[str]:
+        """Carries a change out, cut off and begun anew where that is asked for."""
+        change = change_now()
+        if change is None:
+            return
+        yield from _step_findings(self.backend, change)
+        steps = self.backend.steps(change)
+        if self.stop_after is not None:
+            yield from self._carried_out(steps[: self.stop_after])
+            change = change_now()
+            steps = self.backend.steps(change) if change is not None else ()
+        yield from self._carried_out(steps)
+
+    def _trash_change(self) -> Change | None:
+        observed = self._here()
+        trashing = Trashing("20260102T030405.000Z", "checks", None)
+        return Change(Key("checked", *self.sample.name), Verb.TRASH, observed=observed, trashing=trashing) if observed else None
+
+    def _restore_change(self) -> Change | None:
+        here = self._here()
+        observed = here if here is not None else self._in_trash()
+        if observed is None or observed.trashed is None:
+            return None
+        return Change(Key("checked", *self.sample.name), Verb.RESTORE, observed=observed, mark=self._mark)
+
+    def _in_trash(self) -> Observed | None:
+        seen = look(self.backend, self.run, (self._kind,), {REMOVAL})
+        return next(
+            (one for one in seen if one.is_in_trash and one.mark is not None and one.mark.name == self.sample.name), None
+        )
 
     def _removed(self) -> Iterator[str]:
         key, observed = Key("checked", *self.sample.name), self._here()

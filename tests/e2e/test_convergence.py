@@ -83,20 +83,6 @@ def test_removal_with_snapshots_needs_consent_and_names_each(ground: Ground) -> 
     assert name not in ground.names()
 
 
-def test_the_default_lifecycle_blocks_removal_until_there_is_a_trash(ground: Ground) -> None:
-    name, keep = f"{ground.pool}/a", dataset(f"{ground.pool}/keep")
-    ground.write(keep, dataset(name))
-    ground.converges()
-
-    ground.write(keep)
-    refused = ground.apply()
-
-    assert refused.exit_code == 3
-    assert "unsupported" in refused.err
-    assert "onRemoval: delete" in refused.err
-    assert name in ground.names()
-
-
 def test_a_rename_keeps_the_object_and_what_lies_in_it(ground: Ground) -> None:
     p = ground.pool
     ground.write(dataset(f"{p}/old", quota="64MiB"), dataset(f"{p}/old/inner"))

@@ -194,7 +194,7 @@ def test_nothing_is_destroyed_that_moved_since_the_plan_was_made(emulated: Opene
 
         assert outcome.state is OutcomeState.FAILED
         assert outcome.failure is not None
-        assert outcome.failure.cause == f"not destroyed: since the plan was made, {phrase}"
+        assert outcome.failure.cause == f"not removed: since the plan was made, {phrase}"
         assert transport.changing == []
 
     run(scene())
@@ -212,7 +212,7 @@ def test_nothing_is_destroyed_that_somebody_holds_since_the_plan_was_made(emulat
         outcome = await one(transport, plan, view.backends)
 
         assert outcome.failure is not None
-        assert outcome.failure.cause == "not destroyed: since the plan was made, snapshot tank/a@one is held"
+        assert outcome.failure.cause == "not removed: since the plan was made, snapshot tank/a@one is held"
         assert transport.changing == []
 
     run(scene())
@@ -243,7 +243,7 @@ def test_what_cannot_be_confirmed_is_not_destroyed(emulated: Opener) -> None:
 
         assert outcome.state is OutcomeState.FAILED
         assert outcome.failure is not None
-        assert outcome.failure.cause.startswith("not destroyed: `zfs get ")
+        assert outcome.failure.cause.startswith("not removed: `zfs get ")
         assert transport.changing == []
 
     run(scene())

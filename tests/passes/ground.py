@@ -28,7 +28,17 @@ from tests.hosts.fakes import Told
 POOLS = {"omnios": "tank", "smartos": "zones", "linux-zfs-fuse": "tank"}
 COMPRESSION = {"omnios": "lz4", "smartos": "lz4", "linux-zfs-fuse": "gzip"}
 NO_LIMITS = Guardrails(removals_per_host=1000, removals_share_percent=100, removals_total=1000, removals_bytes=1 << 60)
-_SPACE = {"available", "used", "usedbychildren", "referenced", "usedbydataset", "written", "filesystem_count", "snapshot_count"}
+_SPACE = {
+    "available",
+    "used",
+    "usedbychildren",
+    "referenced",
+    "usedbydataset",
+    "written",
+    "filesystem_count",
+    "snapshot_count",
+    "logicalused",
+}
 
 Result = TypeVar("Result")
 Scene = Callable[[Setting, Connections, Journal], Coroutine[object, object, Result]]

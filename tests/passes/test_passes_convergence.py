@@ -112,7 +112,7 @@ def test_snapshots_go_one_by_one_where_that_is_permitted(ground: Ground) -> None
     assert ground.changing_calls() == [f"zfs destroy {a}@one", f"zfs destroy {a}@two", f"zfs destroy {a}"]
 
 
-@pytest.mark.parametrize("lifecycle", [DELETE, Lifecycle(), replace(SURE, protect=Protect.REMOVAL)])
+@pytest.mark.parametrize("lifecycle", [DELETE, Lifecycle(protect=Protect.REMOVAL), replace(SURE, protect=Protect.REMOVAL)])
 def test_what_may_not_go_stays_with_its_snapshots(ground: Ground, lifecycle: Lifecycle) -> None:
     ground.converges(dataset(ground.name("a"), lifecycle))
     ground.zfs("snapshot", f"{ground.name('a')}@one")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from providers.tools.zfs_trash import TRASH, note
 from reconciler.model.lifecycle import Protect
 from reconciler.model.observed import Mark, Observed
 from reconciler.model.outcome import OutcomeState
@@ -32,9 +33,11 @@ def put(ground: Ground, there: Observed, host_id: str) -> None:
         value = there.fields.get(f"properties.{field}")
         if value is not None and there.name.kind == "Dataset":
             options[field] = str(value)
+    if there.trashed is not None:
+        options[TRASH] = note(there.trashed)
     pairs = [part for prop, value in options.items() for part in ("-o", f"{prop}={value}")]
     size = ["-V", str(there.fields["size"])] if there.name.kind == "Volume" else []
-    ground.zfs("create", *pairs, *size, name)
+    ground.zfs("create", "-p", *pairs, *size, name)
     for snapshot in there.removal.snapshots if there.removal is not None else ():
         ground.zfs("snapshot", snapshot)
     if there.removal is not None and there.removal.obstacles:

@@ -1,7 +1,7 @@
 """Worlds from a seed: a tree on a host, most of it ours, and what an author made of its manifests since."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reconciler.model.guardrails import Guardrails
 from reconciler.model.key import ObjectName
@@ -9,8 +9,9 @@ from reconciler.model.ledger import LedgerRow
 from reconciler.model.lifecycle import Disruption, Lifecycle, Mode, OnRemoval, Protect
 from reconciler.model.observed import Mark, Observed, Removal
 from reconciler.model.resource import Resource
+from reconciler.model.trash import Trashed
 from reconciler.model.value import Value
-from tests.planning.world import HOST_ID, OWNER, HostView, observed, resource, row, view
+from tests.planning.world import HOST_ID, OWNER, TRASH_PLACE, HostView, observed, resource, row, view
 
 NAMES = [f"tank/{first}{second}" for first in "abcde" for second in ("", "/a", "/a/x", "/b")]
 THERE, FREE = [name for name in NAMES if name[5] in "abc"], [name for name in NAMES if name[5] in "de"]
@@ -23,6 +24,7 @@ class World:
     chance: random.Random
     strangeness: float
     there: dict[str, Observed] = field(default_factory=dict)
+    trash: dict[str, Observed] = field(default_factory=dict)
     wanted: dict[ObjectName, Resource] = field(default_factory=dict)
 
     def strange(self) -> bool:
@@ -31,7 +33,7 @@ class World:
     def lifecycle(self) -> Lifecycle:
         usual, chance = not self.strange(), self.chance
         return Lifecycle(
-            on_removal=OnRemoval.DELETE if usual else chance.choice(list(OnRemoval)),
+            on_removal=chance.choice([OnRemoval.DELETE, OnRemoval.TRASH] if usual else list(OnRemoval)),
             delete_snapshots=chance.random() < 0.5,
             protect=Protect.NONE if usual else chance.choice(list(Protect)),
             disruption=chance.choice([Disruption.NONE, Disruption.REPLACE]),
@@ -90,6 +92,21 @@ class World:
                 removal=None if self.strange() else Removal(1 << 40 if self.strange() else 0, snapshots, obstacles),
                 belongs_to="the system" if self.strange() else "",
             )
+            if self.strange():
+                note = Trashed("20260101T000000.000Z", "earlier", None, self.strange(), True, {"canmount": None})
+                self.there[name] = replace(self.there[name], trashed=note)
+
+    def fill_trash(self) -> None:
+        """Puts things into the trash that had one of the names before."""
+        for number in range(self.chance.randrange(3)):
+            absent = [name for name in self.wanted if name.name not in self.there]
+            kind, name = self.chance.choice(absent or [ObjectName("Dataset", name) for name in NAMES])
+            mark = self.mark(ObjectName(kind, name))
+            note = Trashed("20260101T000000.000Z", "earlier", 60, self.strange()) if not self.strange() else None
+            entry = f"{TRASH_PLACE}/20260101T000000.000Z-{number}"
+            fields: dict[str, Value] = {"size": 1 << 30} if kind == "Volume" else {}
+            kept = observed(entry, fields, kind=kind, marked=mark, removal=None, belongs_to="the trash")
+            self.trash[entry] = replace(kept, trashed=note)
 
     def want(self, kind: str, name: str, moved_from: str | None = None) -> None:
         moved = moved_from if moved_from != name else None
@@ -129,9 +146,10 @@ def random_host(seed: int) -> HostView:
     world = World(chance, chance.choice([0.0, 0.02, 0.1, 0.3]))
     world.populate()
     world.edit()
+    world.fill_trash()
     return view(
         world.wanted.values(),
-        world.there.values(),
+        [*world.there.values(), *world.trash.values()],
         world.rows(),
         whole=not world.strange(),
         unfinished=[one for one in world.wanted.values() if world.strange()],

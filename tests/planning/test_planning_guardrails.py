@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.model.guardrails import Guardrails
-from reconciler.model.lifecycle import Mode
+from reconciler.model.lifecycle import Mode, Protect
 from reconciler.model.observed import Observed, Removal
 from reconciler.model.resource import Resource
 from reconciler.planning.guardrail import Taken
@@ -156,10 +156,10 @@ def test_a_removal_that_is_only_reported_does_not_count() -> None:
 
 
 def test_a_removal_that_is_refused_anyway_does_not_count() -> None:
-    trashed = [dataset(f"tank/trash{number}") for number in range(3)]
+    kept = [dataset(f"tank/kept{number}", replace(DELETE, protect=Protect.REMOVAL)) for number in range(3)]
     left = gone(1)
 
-    plan = planned([], [*(standing(each) for each in trashed), *there(left)], guardrails=replace(FREE, removals_per_host=1))
+    plan = planned([], [*(standing(each) for each in kept), *there(left)], guardrails=replace(FREE, removals_per_host=1))
 
     assert changes(plan) == ["delete Dataset/tank/gone000"]
 

@@ -15,7 +15,7 @@ from reconciler.model.plan import HostPlan
 from reconciler.planning.render_json import plan_digest, plan_document
 from reconciler.planning.render_text import plan_lines
 from tests.planning.random_world import random_host, random_rails
-from tests.planning.world import HOST_ID, KINDS, OWNER, SOURCE, HostView, tree
+from tests.planning.world import HOST_ID, KINDS, OWNER, SOURCE, TRASH_PLACE, HostView, tree
 
 seeds = st.integers(0, (1 << 64) - 1)
 
@@ -58,7 +58,7 @@ def test_nothing_is_destroyed_that_is_not_ours_and_released_by_its_last_lifecycl
         stated = host.resources.get(action.key)
         if action.verb is Verb.REPLACE:
             assert stated is not None
-            assert (stated.lifecycle.disruption, stated.lifecycle.on_removal) == (Disruption.REPLACE, OnRemoval.DELETE)
+            assert stated.lifecycle.disruption is Disruption.REPLACE
             assert stated.lifecycle.protect is Protect.NONE
             last: Lifecycle | None = stated.lifecycle
         else:
@@ -66,10 +66,32 @@ def test_nothing_is_destroyed_that_is_not_ours_and_released_by_its_last_lifecycl
             assert stated is None
             last = governing(host, there)
             assert last is not None
-            assert last.on_removal is OnRemoval.DELETE
         assert last is not None
+        if last.on_removal is OnRemoval.TRASH:
+            assert action.change.trashing is not None
+            assert not any(step.destructive or "destroy" in step.command.argv for step in action.steps)
+            continue
+        assert last.on_removal is OnRemoval.DELETE
         if there.removal is not None and there.removal.snapshots:
             assert last.delete_snapshots
+
+
+@settings(max_examples=400, deadline=None)
+@given(seeds)
+def test_what_lies_in_the_trash_is_not_touched_and_its_key_not_made_anew(seed: int) -> None:
+    host, guardrails = random_host(seed), random_rails(seed)
+    entries = [one for one in host.inventory.objects.values() if one.name.name.startswith(f"{TRASH_PLACE}/")]
+    waiting = {
+        one.mark.name
+        for one in entries
+        if one.mark is not None and one.mark.owner == OWNER and one.mark.host_id in (HOST_ID, "")
+        if one.trashed is not None and not one.trashed.replaced
+    }
+
+    for action in plan_of(host, guardrails).actions:
+        assert action.verb is not Verb.CREATE or action.key.object not in waiting
+        said = {part for step in action.steps for part in step.command.argv}
+        assert said.isdisjoint(one.name.name for one in entries)
 
 
 @settings(max_examples=400, deadline=None)

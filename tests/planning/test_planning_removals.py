@@ -6,7 +6,6 @@ import pytest
 
 from reconciler.model.lifecycle import Mode, Protect
 from reconciler.model.observed import Observed, Removal
-from reconciler.model.resource import Resource
 from tests.planning.world import (
     DELETE,
     GIB,
@@ -92,22 +91,6 @@ def test_an_orphan_loses_its_mark_and_nothing_else() -> None:
     assert plan.actions[0].reversible
 
 
-@pytest.mark.parametrize(
-    ("wanted", "removal", "reason"),
-    [
-        (dataset("tank/a"), Removal(0, holds_data=False), "an empty dataset is no exception"),
-        (dataset("tank/a"), Removal(GIB), "a full one neither"),
-        (volume("tank/a"), Removal(0), "a volume always holds data"),
-    ],
-)
-def test_trash_does_not_exist_yet_and_blocks(wanted: Resource, removal: Removal, reason: str) -> None:
-    plan = planned([], [standing(wanted, removal=removal)], [row(wanted)])
-
-    assert changes(plan) == []
-    assert list(refusals(plan).values()) == ["unsupported"], reason
-    assert "lifecycle.onRemoval: delete" in cause(plan)
-
-
 def test_a_dataset_with_snapshots_is_not_deleted_without_permission() -> None:
     gone = dataset("tank/a", DELETE)
     there = standing(gone, removal=Removal(GIB, ("tank/a@one", "tank/a@two")))
@@ -182,7 +165,7 @@ def test_a_clone_that_goes_too_goes_before_its_origin() -> None:
         (observed("tank/a/b"), "nobody's"),
         (observed("tank/a/b", kind="Volume"), "a volume"),
         (observed("tank/a/b/c"), "further below"),
-        (standing(dataset("tank/a/b")), "ours, and not to be removed this way"),
+        (standing(dataset("tank/a/b", replace(DELETE, protect=Protect.REMOVAL))), "ours, and not to be removed"),
         (observed("tank/a/b", marked=mark("tank/a/b", owner="others")), "of another repository"),
     ],
 )
@@ -265,12 +248,12 @@ def test_another_kind_takes_a_name_only_after_it_is_free() -> None:
 
 
 def test_a_name_that_another_kind_holds_and_keeps_is_taken() -> None:
-    kept, made = dataset("tank/a"), volume("tank/a")
+    kept, made = dataset("tank/a", replace(DELETE, protect=Protect.REMOVAL)), volume("tank/a")
 
     plan = planned([made], [standing(kept)], [row(kept)])
 
     assert changes(plan) == []
-    assert refusals(plan) == {"Dataset/tank/a": "unsupported", "Volume/tank/a": "nameTaken"}
+    assert refusals(plan) == {"Dataset/tank/a": "protected", "Volume/tank/a": "nameTaken"}
 
 
 def test_a_container_is_removed_after_what_lies_in_it_has_moved_out() -> None:

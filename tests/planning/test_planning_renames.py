@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.model.guardrails import Guardrails
-from reconciler.model.lifecycle import Mode
+from reconciler.model.lifecycle import Mode, Protect
 from reconciler.model.observed import Observed
 from tests.planning.world import (
     DELETE,
@@ -238,12 +238,12 @@ def test_a_child_whose_manifest_is_gone_is_removed_before_its_parent_is_renamed(
 
 
 def test_a_child_that_may_not_be_removed_keeps_its_parent_from_being_renamed() -> None:
-    trashed = dataset("tank/old/c")
+    kept = dataset("tank/old/c", replace(DELETE, protect=Protect.REMOVAL))
 
-    plan = planned([NEW], [standing(OLD), standing(trashed)])
+    plan = planned([NEW], [standing(OLD), standing(kept)])
 
     assert changes(plan) == []
-    assert refusals(plan) == {"Dataset/tank/new": "dependents", "Dataset/tank/old/c": "unsupported"}
+    assert refusals(plan) == {"Dataset/tank/new": "dependents", "Dataset/tank/old/c": "protected"}
 
 
 def test_a_child_that_moves_elsewhere_goes_before_its_parent_is_renamed() -> None:

@@ -49,15 +49,6 @@ def test_a_replacement_needs_disruption_replace(disruption: Disruption) -> None:
     assert "lifecycle.disruption: replace" in cause(plan)
 
 
-def test_a_replacement_under_trash_is_unsupported() -> None:
-    wanted = dataset("tank/a", Lifecycle(disruption=Disruption.REPLACE), casesensitivity="sensitive")
-
-    plan = planned([wanted], [standing(wanted, fields=MIXED)])
-
-    assert refusals(plan) == {"Dataset/tank/a": "unsupported"}
-    assert "lifecycle.onRemoval: delete" in cause(plan)
-
-
 def test_a_replacement_under_orphan_finds_its_name_taken() -> None:
     wanted = dataset("tank/a", replace(ORPHAN, disruption=Disruption.REPLACE), casesensitivity="sensitive")
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from reconciler.model.guardrails import Guardrails
-from reconciler.model.lifecycle import Mode, Protect
+from reconciler.model.lifecycle import Disruption, Lifecycle, Mode, Protect
 from reconciler.model.observed import Removal, Unreadable
 from reconciler.model.plan import Plan
 from reconciler.planning.render_text import Style, plan_lines, summary_text
 from tests.planning.world import (
     DELETE,
+    EMPTY,
     GIB,
     KIB,
     KINDS,
@@ -21,7 +22,11 @@ from tests.planning.world import (
     REPLACE,
     SOURCE,
     TIB,
+    TRASH,
+    TRASH_PLACE,
     dataset,
+    half_trashed,
+    in_trash,
     mark,
     observed,
     resource,
@@ -78,6 +83,24 @@ def destruction() -> Plan:
     return tree([view([mixed], there)], guardrails=Guardrails(removals_bytes=100 * TIB))
 
 
+def trash() -> Plan:
+    """A removal of several objects and a replacement, both kept, and one object that was caught on its way."""
+    gone = [dataset("tank/gone"), dataset("tank/gone/a", replace(TRASH, trash_ttl_s=None)), volume("tank/gone/disk")]
+    mixed = dataset("tank/mixed", Lifecycle(disruption=Disruption.REPLACE), casesensitivity="mixed")
+    caught = dataset("tank/caught")
+    kept = Removal(20 * GIB, ("tank/gone/disk@one", "tank/gone/disk@two"), trash_place=TRASH_PLACE)
+    home = replace(EMPTY, was_mounted=True, saved={"canmount": None, "sharenfs": "rw=@10.0.0.0/8"}, bytes=200 * GIB)
+    there = [
+        standing(gone[0], removal=home),
+        standing(gone[1]),
+        standing(gone[2], removal=replace(kept, saved={"refreservation": str(20 * GIB)})),
+        standing(mixed, fields={"properties.casesensitivity": "sensitive"}, removal=replace(home, bytes=3 * MIB)),
+        half_trashed(caught),
+    ]
+    rows = [row(each) for each in (*gone, mixed, caught)]
+    return tree([view([mixed, caught], there, rows)])
+
+
 def refusals() -> Plan:
     """Everything that can be refused, each with the way out."""
     protected, held = dataset("tank/p", replace(DELETE, protect=Protect.ALL)), dataset("tank/h", SURE)
@@ -86,7 +109,8 @@ def refusals() -> Plan:
         standing(protected),
         standing(full, removal=Removal(GIB, tuple(f"tank/s@{day}" for day in range(1, 8)))),
         standing(held, removal=Removal(KIB, ("tank/h@x",), ("snapshot tank/h@x is held",))),
-        standing(dataset("tank/t")),
+        in_trash(dataset("tank/t")),
+        in_trash(dataset("tank/u"), 2),
         standing(dataset("tank/outer", DELETE)),
         observed("tank/outer/inner"),
         observed("tank/theirs", marked=mark("tank/theirs", owner="others")),
@@ -102,6 +126,9 @@ def refusals() -> Plan:
         dataset("tank/zstd", line=10, compression="zstd"),
         dataset("tank/zstd/inner", line=12),
         dataset("tank/no/where", line=14),
+        dataset("tank/t", line=16),
+        dataset("tank/t/inner", line=18),
+        dataset("tank/now", line=20, moved_from="tank/u"),
     ]
     rows = [row(each) for each in (protected, full, held)]
     return tree([view(wanted, there, rows)])
@@ -146,7 +173,7 @@ def as_wanted() -> Plan:
     return tree([view([wanted], [standing(wanted)], [row(wanted)])])
 
 
-PLANS = (first_plan, change, destruction, refusals, tripped, unreadable, wrong_host, report_only, narrowed, as_wanted)
+PLANS = (first_plan, change, destruction, trash, refusals, tripped, unreadable, wrong_host, report_only, narrowed, as_wanted)
 
 
 @pytest.mark.parametrize("name", [made.__name__ for made in PLANS])

@@ -22,6 +22,7 @@ from reconciler.model.observed import Inventory, Mark, Observed, Removal, Unread
 from reconciler.model.origin import Origin
 from reconciler.model.plan import HostPlan, Plan, PlanSource
 from reconciler.model.resource import Resource
+from reconciler.model.trash import Trashed
 from reconciler.model.value import Fields, Value
 from reconciler.planning.guardrail import NOTHING_TAKEN, Taken
 from reconciler.planning.planner import plan
@@ -40,7 +41,9 @@ REPLACE = Lifecycle(on_removal=OnRemoval.DELETE, disruption=Disruption.REPLACE)
 
 OWN_FIELDS = {"origin", "size", "sparse", "blockSize", "backing", "mounted"}
 DEFAULT_RAILS = Guardrails()
-EMPTY = Removal(24 * KIB, holds_data=False)
+TRASH = Lifecycle()
+TRASH_PLACE = "tank/.reconciler-trash"
+EMPTY = Removal(24 * KIB, holds_data=False, trash_place=TRASH_PLACE)
 
 
 @cache
@@ -144,6 +147,21 @@ def standing(wanted: Resource, *, name: str = "", **changed: object) -> Observed
         origin=origin if isinstance(origin, str) else None,
     )
     return replace(made, **changed)  # type: ignore[arg-type]
+
+
+def in_trash(wanted: Resource, number: int = 1, *, at: str = "20260101T000000.000Z", replaced: bool = False) -> Observed:
+    """What a resource gave, in the trash of its pool since a while ago, as a plain look shows it."""
+    note = Trashed(at, "0123456789ab", 14 * 86400, replaced)
+    entry = f"{TRASH_PLACE}/{at}-{number}"
+    return standing(
+        wanted, name=entry, trashed=note, removal=None, belongs_to="the trash", identity=f"guid of {wanted.key.name}"
+    )
+
+
+def half_trashed(wanted: Resource, *, replaced: bool = False, **changed: object) -> Observed:
+    """What a resource gave, under its name, with the note that it is on its way into the trash."""
+    note = Trashed("20260101T000000.000Z", "0123456789ab", 14 * 86400, replaced, True, {"canmount": None})
+    return standing(wanted, trashed=note, **changed)
 
 
 def row(wanted: Resource, lifecycle: Lifecycle | None = None) -> LedgerRow:

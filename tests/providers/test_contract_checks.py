@@ -116,6 +116,23 @@ class LeavesItThere(ZfsBackend):
         return tuple(replace(step, command=looks) if step.destructive else step for step in super().steps(change))
 
 
+class DestroysInsteadOfKeeping(ZfsBackend):
+    def steps(self, change: Change) -> tuple[Step, ...]:
+        return super().steps(replace(change, verb=Verb.DELETE) if change.verb is Verb.TRASH else change)
+
+
+class LeavesItOutOfTheTrash(ZfsBackend):
+    def steps(self, change: Change) -> tuple[Step, ...]:
+        return tuple(
+            step for step in super().steps(change) if change.verb is not Verb.TRASH or "rename" not in step.command.argv
+        )
+
+
+class GivesNothingBack(ZfsBackend):
+    def steps(self, change: Change) -> tuple[Step, ...]:
+        return super().steps(change)[:1] if change.verb is Verb.RESTORE else super().steps(change)
+
+
 def backend_of(backend: type[Backend], host: TryoutHost) -> Backend:
     return backend_for(with_backend(backend), host.facts, host.run)
 
@@ -149,6 +166,11 @@ def test_failures_that_are_not_explained_are_noticed(smartos: TryoutHost, said: 
         (SaysNothingDestroys, "no step is marked destructive"),
         (ForgetsTheMark, "the mark on the host is None"),
         (LeavesItThere, "still there after its removal"),
+        (DestroysInsteadOfKeeping, "destroys what goes into the trash"),
+        (DestroysInsteadOfKeeping, "no step takes one more look first"),
+        (DestroysInsteadOfKeeping, "nothing in the trash bears its mark"),
+        (LeavesItOutOfTheTrash, "still there after it went into the trash"),
+        (GivesNothingBack, "back from the trash, trashed is"),
     ],
 )
 def test_a_life_that_does_not_go_as_planned_is_noticed(smartos: TryoutHost, backend: type[Backend], said: str) -> None:

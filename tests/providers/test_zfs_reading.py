@@ -51,7 +51,7 @@ def argv(backend: ZfsBackend, fields: Fields) -> list[str]:
 def test_a_pass_asks_for_type_mark_and_what_is_stated(zfs_fuse_backend: ZfsBackend, illumos_backend: ZfsBackend) -> None:
     asked = (
         "compression,dev.reconciler:host,dev.reconciler:key,dev.reconciler:on-removal,dev.reconciler:owner,"
-        "dev.reconciler:protect,org.example:note,quota,type"
+        "dev.reconciler:protect,dev.reconciler:trash,org.example:note,quota,type"
     )
 
     assert argv(zfs_fuse_backend, NARROW) == [f"zfs get -Hp -r -o name,property,value,source {asked}"]
@@ -72,7 +72,7 @@ def test_what_a_zfs_lacks_is_not_asked_for(zfs_fuse_backend: ZfsBackend) -> None
     (command,) = argv(zfs_fuse_backend, fields)
 
     assert command.endswith(" atime,dev.reconciler:host,dev.reconciler:key,dev.reconciler:on-removal,"
-                            "dev.reconciler:owner,dev.reconciler:protect,type")  # fmt: skip
+                            "dev.reconciler:owner,dev.reconciler:protect,dev.reconciler:trash,type")  # fmt: skip
 
 
 def test_a_pass_without_pools_or_datasets_asks_nothing(illumos_backend: ZfsBackend) -> None:
@@ -118,7 +118,7 @@ def test_what_a_removal_would_cost_is_read(zfs_fuse_backend: ZfsBackend, zfs_fus
     assert data.removal.snapshots == ("tank/data@before",)
     assert data.removal.obstacles == ("snapshot tank/data@before is held",)
     assert data.removal.holds_data
-    assert data.identity == "13441924688921886526"
+    assert data.identity == "6522370054087889915"
     assert copy.references == (ObjectName("Dataset", "tank/data"),)
     assert web.removal is not None
     assert not web.removal.holds_data
@@ -140,10 +140,37 @@ def test_mounted_means_mounted_or_no_need_to_be(zfs_fuse_backend: ZfsBackend, zf
 
 
 def answer(properties: Mapping[str, str], name: str = "tank/x", source: str = "local") -> str:
-    marks = {f"dev.reconciler:{mark}": "-" for mark in ("host", "key", "on-removal", "owner", "protect")}
+    marks = {f"dev.reconciler:{mark}": "-" for mark in ("host", "key", "on-removal", "owner", "protect", "trash")}
     cells = {**marks, **{name: value for name, value in properties.items() if name != "type"}}
     rows = [f"{name}\t{prop}\t{value}\t{'-' if value == '-' else source}\n" for prop, value in sorted(cells.items())]
     return "".join(rows) + f"{name}\ttype\t{properties['type']}\t-\n"
+
+
+def risk(kind: str = "filesystem", **changed: str) -> dict[str, str]:
+    """All that a removal asks of a quiet dataset or volume."""
+    asked = (
+        "canmount",
+        "guid",
+        "mounted",
+        "mountpoint",
+        "origin",
+        "refreservation",
+        "sharenfs",
+        "sharesmb",
+        "volsize",
+        "zoned",
+    )
+    quiet = {"canmount": "on", "mounted": "yes", "refreservation": "0", "sharenfs": "off", "sharesmb": "off", "zoned": "off"}
+    own = quiet if kind == "filesystem" else {"volsize": "1073741824", "refreservation": "0"}
+    return {
+        "type": kind,
+        **dict.fromkeys(asked, "-"),
+        "guid": "1",
+        "usedbydataset": "0",
+        "usedbysnapshots": "0",
+        **own,
+        **changed,
+    }
 
 
 def read_one(backend: ZfsBackend, text: str, fields: Fields, snapshots: str = "") -> Observed:
@@ -177,9 +204,7 @@ def test_space_that_zfs_set_aside_by_itself_is_nobodys_choice(illumos_backend: Z
 
 
 def test_a_volume_always_holds_data(illumos_backend: ZfsBackend) -> None:
-    risk = {"guid": "1", "mounted": "-", "origin": "-", "usedbydataset": "0", "usedbysnapshots": "0", "zoned": "-"}
-
-    found = read_one(illumos_backend, answer({"type": "volume", **risk}), {"Volume": frozenset({REMOVAL})})
+    found = read_one(illumos_backend, answer(risk("volume")), {"Volume": frozenset({REMOVAL})})
 
     assert found.removal is not None
     assert found.removal.holds_data
@@ -197,21 +222,21 @@ def test_a_volume_always_holds_data(illumos_backend: ZfsBackend) -> None:
 def test_a_dataset_holds_data_unless_it_is_next_to_empty(
     illumos_backend: ZfsBackend, used: str, snapshots: str, holds: bool, reason: str
 ) -> None:
-    risk = {"guid": "1", "mounted": "yes", "origin": "-", "usedbydataset": used, "usedbysnapshots": "0", "zoned": "off"}
-
-    found = read_one(illumos_backend, answer({"type": "filesystem", **risk}), {"Dataset": frozenset({REMOVAL})}, snapshots)
+    found = read_one(illumos_backend, answer(risk(usedbydataset=used)), {"Dataset": frozenset({REMOVAL})}, snapshots)
 
     assert found.removal is not None
     assert found.removal.holds_data is holds, reason
 
 
-def test_a_dataset_that_a_zone_has_mounted_is_not_removed(illumos_backend: ZfsBackend) -> None:
-    risk = {"guid": "1", "mounted": "yes", "origin": "-", "usedbydataset": "0", "usedbysnapshots": "0", "zoned": "on"}
-
-    found = read_one(illumos_backend, answer({"type": "filesystem", **risk}), {"Dataset": frozenset({REMOVAL})})
+@pytest.mark.parametrize(
+    ("mounted", "obstacle"),
+    [("yes", "a zone has tank/x mounted"), ("no", "tank/x is delegated to a zone (zoned is on)")],
+)
+def test_a_dataset_that_a_zone_has_is_not_removed(illumos_backend: ZfsBackend, mounted: str, obstacle: str) -> None:
+    found = read_one(illumos_backend, answer(risk(mounted=mounted, zoned="on")), {"Dataset": frozenset({REMOVAL})})
 
     assert found.removal is not None
-    assert found.removal.obstacles == ("a zone has tank/x mounted",)
+    assert found.removal.obstacles == (obstacle,)
 
 
 def marked(**said: str) -> str:
@@ -281,9 +306,9 @@ DELETE = Change(Key("hv01", "Dataset", "tank/data"), Verb.DELETE)
 
 def test_one_look_at_one_object_tells_all_that_a_removal_needs(zfs_fuse_backend: ZfsBackend) -> None:
     assert str(zfs_fuse_backend.confirm(DELETE).command) == (
-        "zfs get -Hp -d 1 -o name,property,value,source dev.reconciler:host,dev.reconciler:key,dev.reconciler:on-removal,"
-        "dev.reconciler:owner,dev.reconciler:protect,guid,mounted,origin,usedbydataset,usedbysnapshots,userrefs,zoned,type "
-        "tank/data"
+        "zfs get -Hp -d 1 -o name,property,value,source canmount,dev.reconciler:host,dev.reconciler:key,"
+        "dev.reconciler:on-removal,dev.reconciler:owner,dev.reconciler:protect,dev.reconciler:trash,guid,mounted,"
+        "mountpoint,origin,refreservation,sharenfs,sharesmb,usedbydataset,usedbysnapshots,userrefs,volsize,zoned,type tank/data"
     )
 
 
@@ -297,18 +322,8 @@ def test_an_object_that_is_gone_is_none_and_any_other_failure_an_error(illumos_b
 
 
 def test_another_type_under_the_name_is_an_error(illumos_backend: ZfsBackend) -> None:
-    risk = {
-        "guid": "1",
-        "mounted": "-",
-        "origin": "-",
-        "usedbydataset": "0",
-        "usedbysnapshots": "0",
-        "userrefs": "-",
-        "zoned": "-",
-    }
-
     with pytest.raises(ReadError, match="Dataset/tank/data"):
-        illumos_backend.confirmed(DELETE, exited(answer({"type": "volume", **risk}, "tank/data")))
+        illumos_backend.confirmed(DELETE, exited(answer(risk("volume", userrefs="-"), "tank/data")))
 
 
 def test_real_pools_are_read(zfs_fuse_backend: ZfsBackend, zfs_fuse_output: Output) -> None:

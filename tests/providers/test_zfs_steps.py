@@ -9,7 +9,6 @@ from providers.zfs.capabilities import Capabilities
 from providers.zfs.steps import steps
 from reconciler.model.change import Change, FieldChange, Verb
 from reconciler.model.command import Step
-from reconciler.model.errors import ReconcilerError
 from reconciler.model.key import Key, ObjectName
 from reconciler.model.lifecycle import OnRemoval, Protect
 from reconciler.model.observed import Mark, Observed, Removal
@@ -309,12 +308,6 @@ def test_forgetting_takes_the_mark_off_and_the_owner_near_the_end() -> None:
     assert lines(change) == [
         f"zfs inherit dev.reconciler:{name} tank/web" for name in ("on-removal", "protect", "host", "owner", "key")
     ]
-
-
-@pytest.mark.parametrize("verb", [Verb.TRASH, Verb.RESTORE])
-def test_there_is_no_trash_yet(verb: Verb) -> None:
-    with pytest.raises(ReconcilerError, match="no trash"):
-        steps(replace(removed(), verb=verb), ILLUMOS)
 
 
 def test_nothing_is_ever_forced_or_recursive() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from reconciler.emulation.zfs.dialect import Dialect
 from reconciler.emulation.zfs.properties import SNAPSHOT, VOLUME, Edit, Form, Native, is_user_property, native_named
-from reconciler.emulation.zfs.sizes import BadSize, human, size_from
+from reconciler.emulation.zfs.sizes import BadSize, human, size_from, volume_reservation
 
 _LONGEST_USER_NAME = 255
 _LONGEST_TEXT = 1023
@@ -71,6 +71,8 @@ def _checked_user_property(dialect: Dialect, name: str, text: str) -> Setting:
 
 def _number(dialect: Dialect, target: Target, native: Native, text: str) -> str:
     none = text == "none"
+    if text == "auto" and native.name == "refreservation" and target.kind == VOLUME and dialect.automatic_reservation:
+        return str(volume_reservation(target.volume_size, target.block_size))
     if native.form is Form.COUNT and none:
         return native.default
     try:

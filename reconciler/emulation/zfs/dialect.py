@@ -25,6 +25,8 @@ class Dialect:
     """`destroy -n -v -p`, snapshot ranges `a%b` and lists `@a,b`."""
     create_dry_run: bool
     volumes: bool
+    automatic_reservation: bool
+    """`refreservation=auto` gives a volume what it had when it was made."""
     rename_force: bool
     holds_works: bool
     dependency_graph: bool
@@ -80,6 +82,7 @@ ILLUMOS = Dialect(
     destroy_dry_run=True,
     create_dry_run=True,
     volumes=True,
+    automatic_reservation=True,
     rename_force=True,
     holds_works=True,
     dependency_graph=False,
@@ -122,6 +125,7 @@ ZFS_FUSE = Dialect(
     destroy_dry_run=False,
     create_dry_run=False,
     volumes=False,
+    automatic_reservation=False,
     rename_force=False,
     holds_works=False,
     dependency_graph=True,

@@ -16,17 +16,3 @@ def insert(state: State, dialect: Dialect, name: str, kind: str, parent: Dataset
     )
     space.grow(state, made, dialect.empty_volume_bytes if kind == VOLUME else dialect.empty_filesystem_bytes)
     return datasets.dataset_with_id(state, made.id)
-
-
-def volume_reservation(size: int, block_size: int) -> int:
-    """The refreservation that keeps a volume of that size writable: its data and an estimate of its metadata.
-
-    Blocks of indirection hold 1,024 pointers of 128 bytes in 128 KiB; two copies of them are kept.
-    """
-    blocks = -(-size // block_size)
-    metadata_blocks = 7
-    level = blocks
-    while level > 1:
-        level = -(-level // 1024)
-        metadata_blocks += level
-    return size + metadata_blocks * 128 * 1024 * 2

@@ -12,6 +12,7 @@ from reconciler.emulation.zfs import datasets, making, mounts, space, values
 from reconciler.emulation.zfs.datasets import DATASET_SCHEMA, Dataset
 from reconciler.emulation.zfs.dialect import DIALECTS
 from reconciler.emulation.zfs.properties import FILESYSTEM, VOLUME
+from reconciler.emulation.zfs.sizes import volume_reservation
 from reconciler.emulation.zfs.space import SPACE_SCHEMA
 from reconciler.emulation.zfs.values import VALUE_SCHEMA
 
@@ -120,7 +121,7 @@ def _furnish(state: State, system: System, name: str, bytes_: int, properties: M
     for property_name, value in properties.items():
         values.set_local(state, made, property_name, value)
     if kind == VOLUME:
-        values.set_local(state, made, "refreservation", str(making.volume_reservation(int(properties["volsize"]), 8192)))
+        values.set_local(state, made, "refreservation", str(volume_reservation(int(properties["volsize"]), 8192)))
     space.grow(state, made, bytes_)
     mounts_itself = properties.get("canmount", "on") == "on" and properties.get("mountpoint") not in {"legacy", "none"}
     if kind == FILESYSTEM and (mounts_itself or name in MOUNTED_AT_BOOT):

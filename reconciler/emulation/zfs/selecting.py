@@ -80,7 +80,10 @@ def selected(
     found: list[Dataset] = []
     failed = False
     # Whoever looks below a filesystem may name it, whatever is looked for.
-    allowed = named_kinds | {FILESYSTEM} if reach.recursive else named_kinds
+    allowed = named_kinds
+    if reach.recursive:
+        # Where snapshots are looked for, a volume may be named as well (zfs_iter.c, "argtype").
+        allowed = allowed | {FILESYSTEM} | ({VOLUME} if SNAPSHOT in named_kinds else frozenset())
     for name in names:
         try:
             top = _opened(session, name, allowed, paths=paths)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from reconciler.emulation.session import Session
 from reconciler.emulation.state import State
-from reconciler.emulation.zfs import datasets, making, mounts, space, values
+from reconciler.emulation.zfs import datasets, mounts, space, values
 from reconciler.emulation.zfs.checking import Rejected, Setting, Target
 from reconciler.emulation.zfs.datasets import Dataset
 from reconciler.emulation.zfs.dialect import DIALECTS
 from reconciler.emulation.zfs.errors import Refused
 from reconciler.emulation.zfs.properties import FILESYSTEM, VOLUME
+from reconciler.emulation.zfs.sizes import volume_reservation
 
 BLOCK_SIZE_DEFAULT = 8192
 TOO_SMALL = "size is less than current used or reserved space"
@@ -79,9 +80,9 @@ def settle_value(state: State, dataset: Dataset, name: str, before: int) -> None
 
 def _follow_volume_size(state: State, volume: Dataset, size: int) -> None:
     block = block_size(state, volume)
-    former = making.volume_reservation(values.own_size(state, volume, "volsize"), block)
+    former = volume_reservation(values.own_size(state, volume, "volsize"), block)
     if values.own_size(state, volume, "refreservation") == former:
-        values.set_local(state, volume, "refreservation", str(making.volume_reservation(size, block)))
+        values.set_local(state, volume, "refreservation", str(volume_reservation(size, block)))
         space.settle(state, volume)
 
 
@@ -112,9 +113,9 @@ def check_room(state: State, dataset: Dataset, setting: Setting) -> None:
 def _check_volume_growth(state: State, volume: Dataset, size: int) -> None:
     block = block_size(state, volume)
     reserved = values.own_size(state, volume, "refreservation")
-    if reserved != making.volume_reservation(values.own_size(state, volume, "volsize"), block):
+    if reserved != volume_reservation(values.own_size(state, volume, "volsize"), block):
         return
-    if making.volume_reservation(size, block) - reserved > space.room_within(state, volume):
+    if volume_reservation(size, block) - reserved > space.room_within(state, volume):
         raise Rejected(TOO_LARGE)
 
 

@@ -57,3 +57,17 @@ def human(size: int) -> str:
         if len(shown) <= 5:
             return shown
     return f"{size / scale:.0f}{unit}"
+
+
+def volume_reservation(size: int, block_size: int) -> int:
+    """The refreservation that keeps a volume of that size writable: its data and an estimate of its metadata.
+
+    Blocks of indirection hold 1,024 pointers of 128 bytes in 128 KiB; two copies of them are kept.
+    """
+    blocks = -(-size // block_size)
+    metadata_blocks = 7
+    level = blocks
+    while level > 1:
+        level = -(-level // 1024)
+        metadata_blocks += level
+    return size + metadata_blocks * 128 * 1024 * 2

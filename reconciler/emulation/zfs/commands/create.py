@@ -14,7 +14,7 @@ from reconciler.emulation.zfs.names import name_fault, parent_of, pool_of
 from reconciler.emulation.zfs.options import Options, assignment, options
 from reconciler.emulation.zfs.pools import pool_named
 from reconciler.emulation.zfs.properties import FILESYSTEM, VOLUME
-from reconciler.emulation.zfs.sizes import BadSize, size_from
+from reconciler.emulation.zfs.sizes import BadSize, size_from, volume_reservation
 
 OUT_OF_SPACE = "out of space"
 # How names are compared can be chosen since this version of the filesystem.
@@ -93,7 +93,7 @@ def _add_volume_options(session: Session, given: Options, wanted: dict[str, str]
             block = setting.BLOCK_SIZE_DEFAULT
     wanted["volsize"] = str(size)
     if not given.has("s") and "refreservation" not in wanted and block:
-        wanted["refreservation"] = str(making.volume_reservation(size, block))
+        wanted["refreservation"] = str(volume_reservation(size, block))
 
 
 def create_parents(session: Session, name: str) -> None:

@@ -1,0 +1,127 @@
+"""`reconciler trash`: what was removed and is still there: list it, bring it back, or let go of it for good."""
+
+from pathlib import Path
+
+import click
+
+from reconciler.cli.options import SourceChoice, output_option, source_options, state_directory, state_option
+
+
+@click.group("trash")
+def command() -> None:
+    """List, restore or purge what was removed with `lifecycle.onRemoval: trash`.
+
+    Removed objects keep their data, snapshots and properties on their host until somebody purges them; nothing is purged by
+    itself. What one revision removed is one group, and comes back together.
+
+    \b
+    Examples:
+      reconciler trash list desired-state
+      reconciler trash restore hv01/Dataset/zones/data/web desired-state
+      reconciler trash purge --expired desired-state
+    """
+
+
+_hosts_option = click.option("--host", "hosts", multiple=True, metavar="NAME", help="Only this host; may be repeated.")
+_yes_option = click.option("--yes", "-y", is_flag=True, help="Don't ask before running the plan.")
+
+
+@command.command("list")
+@source_options
+@_hosts_option
+@state_option
+@output_option
+def list_command(
+    directory: str | None,
+    repo: str | None,
+    ref: str | None,
+    path: str | None,
+    accept_rewrite: str | None,
+    hosts: tuple[str, ...],
+    state: Path | None,
+    output: str,
+) -> int:
+    """Show what lies in the trash of each host: when it went in, with what else, how big it is, and when it expires.
+
+    The source is read for its Host manifests, which say how to reach the hosts, and for the repository's name.
+    """
+    from reconciler.cli.trash_pass import list_trash
+
+    choice = SourceChoice(directory, repo, ref, path, accept_rewrite)
+    return list_trash(choice, state_directory(state), hosts, output=output)
+
+
+@command.command("restore")
+@click.argument("what")
+@source_options
+@_hosts_option
+@state_option
+@click.option("--only", is_flag=True, help="Only the object named, not what was removed together with it.")
+@_yes_option
+def restore_command(
+    what: str,
+    directory: str | None,
+    repo: str | None,
+    ref: str | None,
+    path: str | None,
+    accept_rewrite: str | None,
+    hosts: tuple[str, ...],
+    state: Path | None,
+    only: bool,
+    yes: bool,
+) -> int:
+    """Bring objects back from the trash, with their names, data, snapshots and properties.
+
+    WHAT is a key (host/Kind/name) or a group as `trash list` shows it. A key brings its whole group back on that host.
+    Put the manifests back as well: an object that no manifest names goes to the trash again with the next apply.
+
+    \b
+    Examples:
+      reconciler trash restore hv01/Dataset/zones/data/web desired-state
+      reconciler trash restore 1f0c2ab93d5e desired-state --yes
+    """
+    from reconciler.cli.trash_pass import restore
+
+    choice = SourceChoice(directory, repo, ref, path, accept_rewrite)
+    return restore(what, choice, state_directory(state), hosts, only=only, yes=yes)
+
+
+@command.command("purge")
+@click.argument("what", required=False)
+@source_options
+@_hosts_option
+@state_option
+@click.option("--expired", is_flag=True, help="All that is older than its lifecycle.trashTtl; give no WHAT.")
+@_yes_option
+def purge_command(
+    what: str | None,
+    directory: str | None,
+    repo: str | None,
+    ref: str | None,
+    path: str | None,
+    accept_rewrite: str | None,
+    hosts: tuple[str, ...],
+    state: Path | None,
+    expired: bool,
+    yes: bool,
+) -> int:
+    """Destroy what lies in the trash. It can't be brought back after that.
+
+    WHAT is a key (host/Kind/name), which takes that object alone, or a group as `trash list` shows it. The plan shows what
+    is lost before anything is asked. Holds and clones block.
+
+    \b
+    Examples:
+      reconciler trash purge hv01/Dataset/zones/data/web desired-state
+      reconciler trash purge --expired desired-state --yes
+    """
+    from reconciler.cli.trash_pass import purge
+
+    if expired and what is not None:
+        if directory is not None:
+            raise click.UsageError("--expired takes no WHAT: it purges all that has expired")
+        what, directory = None, what
+    if not expired and what is None:
+        raise click.UsageError("say what to purge: a key, a group, or --expired")
+    choice = SourceChoice(directory, repo, ref, path, accept_rewrite)
+    return purge(what, choice, state_directory(state), hosts, yes=yes)

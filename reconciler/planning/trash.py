@@ -1,0 +1,157 @@
+"""Plans over the trash: what lies in it, bringing it back, letting go of it for good."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from reconciler.model.change import Change, Verb
+from reconciler.model.desired import Desired
+from reconciler.model.key import Key, ObjectName
+from reconciler.model.lifecycle import DEFAULT_LIFECYCLE, Protect
+from reconciler.model.observed import Observed
+from reconciler.model.plan import Plan, PlanSource, Reason
+from reconciler.model.trash import Trashed, moment_of
+from reconciler.planning.draft import Draft
+from reconciler.planning.invariants import check_plan
+from reconciler.planning.ownership import Ownership, ownership
+from reconciler.planning.planner import host_plan
+from reconciler.planning.settle import settle
+from reconciler.planning.view import HostView
+from reconciler.provider.kind import Kind, is_within
+
+_PURGED = replace(DEFAULT_LIFECYCLE, delete_snapshots=True)
+"""Whoever purges has seen in the plan what goes, snapshots included."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrashEntry:
+    """One object of ours in a host's trash: the key it had, and what it is now."""
+
+    key: Key
+    observed: Observed
+    trashed: Trashed
+
+    @property
+    def name(self) -> ObjectName:
+        """The name it has in the trash."""
+        return self.observed.name
+
+    @property
+    def at(self) -> datetime | None:
+        """When it went in; None where the note does not say."""
+        return moment_of(self.trashed.at)
+
+    @property
+    def expires(self) -> datetime | None:
+        """When `purge --expired` may take it; None for never, and for a time that no calendar reaches."""
+        at, ttl_s = self.at, self.trashed.ttl_s
+        try:
+            return at + timedelta(seconds=ttl_s) if at is not None and ttl_s is not None else None
+        except OverflowError:
+            return None
+
+
+def trash_entries(view: HostView, owner: str) -> tuple[TrashEntry, ...]:
+    """Our objects in a host's trash, the youngest first, by key where they went in together."""
+    facts = view.inventory.facts
+    host_id = facts.host_id if facts is not None else ""
+    found = [
+        TrashEntry(Key(view.name, *observed.mark.name), observed, observed.trashed)
+        for observed in view.inventory.objects.values()
+        if observed.trashed is not None
+        and observed.mark is not None
+        and observed.is_in_trash
+        and ownership(observed, owner, host_id) is Ownership.MOVED
+    ]
+    found.sort(key=lambda entry: entry.key)
+    found.sort(key=lambda entry: entry.trashed.at, reverse=True)
+    return tuple(found)
+
+
+def plan_restore(
+    desired: Desired,
+    views: Sequence[HostView],
+    kinds: Mapping[str, Kind],
+    source: PlanSource,
+    created_at: datetime,
+    chosen: Collection[TrashEntry],
+) -> Plan:
+    """Brings the chosen entries back under the names they had, containers first; what can't come back is blocked."""
+
+    def draft_one(draft: Draft, entry: TrashEntry) -> None:
+        observed = replace(entry.observed, name=_name_by_then(entry, chosen))
+        change = Change(entry.key, Verb.RESTORE, observed=observed, mark=observed.mark)
+        draft.add(change, f"it lies in the trash, group {entry.trashed.group or 'unknown'}", DEFAULT_LIFECYCLE, None)
+
+    return _plan(desired, views, kinds, source, created_at, chosen, draft_one)
+
+
+def _name_by_then(entry: TrashEntry, chosen: Collection[TrashEntry]) -> ObjectName:
+    """The entry's name when its turn comes: an encryption root takes the trash below it along when it is brought back."""
+    for other in chosen:
+        if other.key.host == entry.key.host and is_within(entry.name.name, other.name.name):
+            return entry.name._replace(name=other.key.name + entry.name.name[len(other.name.name) :])
+    return entry.name
+
+
+def plan_purge(
+    desired: Desired,
+    views: Sequence[HostView],
+    kinds: Mapping[str, Kind],
+    source: PlanSource,
+    created_at: datetime,
+    chosen: Collection[TrashEntry],
+) -> Plan:
+    """Destroys the chosen entries for good, and the place that held them where nothing else is left in it."""
+
+    def draft_one(draft: Draft, entry: TrashEntry) -> None:
+        key = draft.key(entry.name)
+        mark = entry.observed.mark
+        if mark is not None and mark.protect is not Protect.NONE:
+            cause = f"it is marked protect: {mark.protect} on the host"
+            draft.block(key, Verb.DELETE, Reason.PROTECTED, cause, f"restore {entry.key.object}, and lift the protection there")
+            return
+        change = Change(key, Verb.DELETE, observed=entry.observed)
+        draft.add(change, f"it was {entry.key.object}, and is to be purged from the trash", _PURGED, None)
+
+    return _plan(desired, views, kinds, source, created_at, chosen, draft_one, _empty_places)
+
+
+def _plan(
+    desired: Desired,
+    views: Sequence[HostView],
+    kinds: Mapping[str, Kind],
+    source: PlanSource,
+    created_at: datetime,
+    chosen: Collection[TrashEntry],
+    draft_one: Callable[[Draft, TrashEntry], None],
+    finish: Callable[[Draft], None] = lambda _: None,
+) -> Plan:
+    hosts = []
+    for view in views:
+        facts = view.inventory.facts
+        draft = Draft(view, desired, kinds, facts.host_id if facts is not None else "")
+        for entry in chosen:
+            if entry.key.host == view.name:
+                draft_one(draft, entry)
+        settle(draft)
+        finish(draft)
+        hosts.append(host_plan(draft))
+    made = Plan(source, created_at, tuple(sorted(hosts, key=lambda host: host.host)))
+    check_plan(made, kinds)
+    return made
+
+
+def _empty_places(draft: Draft) -> None:
+    """Has the last purge from a place take the place along, when nothing else is in it."""
+    places: dict[str, list[Key]] = {}
+    for key in sorted(draft.changes):
+        if (container := draft.kinds[key.kind].container(key.name)) is not None:
+            places.setdefault(container, []).append(key)
+    for place, keys in places.items():
+        inside = {name for name in draft.objects if draft.kinds[name.kind].container(name.name) == place}
+        if inside == {key.object for key in keys}:
+            last = keys[-1]
+            drafted = draft.changes[last]
+            draft.changes[last] = replace(drafted, change=replace(drafted.change, empties_trash=True))
+            draft.after[last] = set(keys[:-1])
