@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from reconciler.desired.words import NOT_NULL, word_of
 from reconciler.model.errors import InvalidValue
@@ -48,12 +48,6 @@ def _selector(value: object) -> object:
         raise InvalidValue("expected all, names or labels", remedy="write hosts: all, {names: [hv01]} or {labels: {role: web}}")
     if not value or {"names", "labels"} <= value.keys():
         raise InvalidValue("hosts needs either names or labels", remedy="write {names: [hv01]} or {labels: {role: web}}")
-    return value
-
-
-def _adopt(value: Adopt) -> Adopt:
-    if value is not Adopt.NEVER:
-        raise InvalidValue("adopt is not available yet", remedy="remove the line: an object that is not ours is left alone")
     return value
 
 
@@ -121,11 +115,7 @@ class LifecycleManifest(ManifestPart):
         bool, Field(alias="deleteSnapshots", description="permits onRemoval: delete of what has snapshots")
     ] = False
     adopt: Annotated[
-        Adopt,
-        AfterValidator(raising_custom(_adopt)),
-        word_of(Adopt),
-        Field(description="whether an object that exists and is not ours is taken over"),
-        WithJsonSchema({"enum": ["never"]}),
+        Adopt, word_of(Adopt), Field(description="whether an object that exists and bears nobody's mark is taken over")
     ] = Adopt.NEVER
     protect: Annotated[Protect, word_of(Protect), Field(description="what is refused, whoever asks for it")] = Protect.NONE
     disruption: Annotated[Disruption, word_of(Disruption), Field(description="how much a change may disturb")] = Disruption.NONE

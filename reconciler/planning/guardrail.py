@@ -98,7 +98,9 @@ def _removals(draft: Draft) -> list[Key]:
 
 
 def _restarts(drafted: Drafted) -> bool:
-    return drafted.change.verb is Verb.UPDATE and any(field.effect is Effect.RESTART for field in drafted.change.fields)
+    return drafted.change.verb in (Verb.UPDATE, Verb.ADOPT) and any(
+        field.effect is Effect.RESTART for field in drafted.change.fields
+    )
 
 
 def _bytes(drafted: Drafted) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from reconciler.model.change import REMOVALS, Verb
 from reconciler.model.key import Key
-from reconciler.model.lifecycle import Protect
+from reconciler.model.lifecycle import Adopt, Protect
 from reconciler.model.plan import Action, HostPlan, Plan
 from reconciler.planning.digest import action_id
 from reconciler.provider.kind import Kind
@@ -45,6 +45,7 @@ def _findings(plan: Plan, host: HostPlan, kinds: Mapping[str, Kind]) -> Iterator
             yield f"{name}: acts on a kind that could not be read"
         if action.verb in _PRUNING and not plan.source.whole:
             yield f"{name}: removes although the source was not read whole"
+        yield from _adoption_findings(action)
         yield from _removal_findings(action)
 
 
@@ -64,6 +65,18 @@ def _graph_findings(host: HostPlan) -> Iterator[str]:
             yield f"{_name(action)}: is not the only action on its key"
         done.add(action.id)
         keys.add(action.key)
+
+
+def _adoption_findings(action: Action) -> Iterator[str]:
+    if action.verb is not Verb.ADOPT:
+        return
+    observed, resource, name = action.change.observed, action.change.resource, _name(action)
+    if observed is None or observed.mark is not None or observed.belongs_to:
+        yield f"{name}: takes over what is somebody's"
+    if resource is None or resource.lifecycle.adopt is Adopt.NEVER:
+        yield f"{name}: takes over without consent"
+    elif resource.lifecycle.adopt is Adopt.IF_EQUAL and action.change.fields:
+        yield f"{name}: changes fields although only marks may be written"
 
 
 def _removal_findings(action: Action) -> Iterator[str]:

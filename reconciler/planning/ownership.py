@@ -28,10 +28,12 @@ def ownership(observed: Observed, owner: str, host_id: str) -> Ownership:
     return Ownership.OURS if mark.name == observed.name else Ownership.MOVED
 
 
-def refusal(found: Ownership, observed: Observed, formerly: frozenset[ObjectName]) -> tuple[Reason, str, str] | None:
+def refusal(
+    found: Ownership, observed: Observed, formerly: frozenset[ObjectName], *, was_ours: bool = False
+) -> tuple[Reason, str, str] | None:
     """Reason, cause and remedy when a manifest may not have this object; None when it is ours.
 
-    `formerly` holds the names under which a rename of ours may have left it.
+    `formerly` holds the names under which a rename of ours may have left it. `was_ours`: the ledger knows it.
     """
     name, mark = observed.name, observed.mark
     match found:
@@ -47,10 +49,17 @@ def refusal(found: Ownership, observed: Observed, formerly: frozenset[ObjectName
                 f"rename it back, or state movedFrom: {mark.name.name}",
             )
         case Ownership.UNMARKED:
+            if was_ours:
+                cause = f"{name} was applied from this repository and does not bear its mark any more"
+                return (
+                    Reason.NOT_OURS,
+                    cause,
+                    "take it over again as it is with lifecycle.adopt: ifEqual, or choose another name",
+                )
             return (
                 Reason.NOT_OURS,
                 f"{name} exists on the host and was not made by this repository",
-                "choose another name, or remove or rename the object on the host",
+                "take it over as it is with lifecycle.adopt: ifEqual, or choose another name",
             )
         case Ownership.OTHER_OWNER:
             assert mark is not None

@@ -84,6 +84,8 @@ def _source(draft: Draft, resource: Resource, *, is_only: bool) -> ObjectName | 
         remedy = "remove movedFrom, or move one of the two out of the way"
     elif refused is not None:
         reason, cause, remedy = refused
+        if reason is Reason.NOT_OURS:
+            remedy = f"take it over as {old.name} first (lifecycle.adopt: ifEqual) and rename it in a later revision"
     else:
         return old
     _block(draft, resource.key, reason, cause, remedy)

@@ -6,16 +6,18 @@ from dataclasses import replace
 from reconciler.model.change import MARK, NAME, ON_REMOVAL, PROTECT, Change, FieldChange, Verb
 from reconciler.model.key import Key, ObjectName
 from reconciler.model.ledger import LedgerRow
-from reconciler.model.lifecycle import Disruption, Mode, OnRemoval, Protect
+from reconciler.model.lifecycle import Adopt, Disruption, Mode, OnRemoval, Protect
 from reconciler.model.observed import REMOVAL, Mark, Observed
 from reconciler.model.plan import Miss, Reason, Released
 from reconciler.model.quantity import approximate_size
 from reconciler.model.resource import Resource
+from reconciler.planning.adoption import draft_adoption
 from reconciler.planning.diff import difference, is_ignored, released
 from reconciler.planning.draft import Draft
 from reconciler.planning.ownership import Ownership, ownership, refusal
 from reconciler.planning.protection import protection
 from reconciler.planning.renames import Rename, former_names
+from reconciler.planning.rules import is_refused_as_unread, is_refused_by_rule
 from reconciler.planning.settle import namesakes
 from reconciler.planning.words import listed, shown
 from reconciler.provider.contract import Backend
@@ -96,8 +98,12 @@ def _decide(
         cause = f"{key.name} belongs to {observed.belongs_to}"
         draft.block(key, verb, Reason.BELONGS_TO, cause, "remove the manifest", resource.origin)
         return
+    whose = ownership(observed, draft.owner, draft.host_id)
+    if whose is Ownership.UNMARKED and resource.lifecycle.adopt is not Adopt.NEVER:
+        draft_adoption(draft, kind, resource, observed)
+        return
     former = former_names(draft, resource) | ({key.object} if rename else frozenset())
-    if refused := refusal(ownership(observed, draft.owner, draft.host_id), observed, former):
+    if refused := refusal(whose, observed, former, was_ours=key in draft.view.ledger):
         reason, cause, remedy = refused
         draft.block(key, verb, reason, cause, remedy, resource.origin)
         return
@@ -155,10 +161,7 @@ def _compare(draft: Draft, kind: Kind, resource: Resource, observed: Observed, r
         # Made, moved or changed by a pass of whose end we know nothing: it must be whole before it counts as settled.
         wanted.update((name, value) for name, value in kind.completion.items() if name in observed.fields)
     found = difference(kind, wanted, observed, lifecycle.ignore)
-    if found.unread:
-        cause = f"{', '.join(found.unread)} could not be read"
-        place = draft.desired.place(resource, f"spec.{found.unread[0]}")
-        draft.block(key, Verb.UPDATE, Reason.UNREAD, cause, "state a field that this host's tools can tell", place)
+    if is_refused_as_unread(draft, resource, found, Verb.UPDATE):
         return
     if row is not None:
         for name, value in released(row.fields, resource.fields, observed):
@@ -172,7 +175,7 @@ def _compare(draft: Draft, kind: Kind, resource: Resource, observed: Observed, r
         return
     replaced = [field for field in found.fields if kind.rule(field.name).changing is Changing.REPLACE]
     for field in found.fields:
-        if _is_refused_by_rule(draft, kind, resource, field, Verb.REPLACE if replaced else Verb.UPDATE):
+        if is_refused_by_rule(draft, kind, resource, field, Verb.REPLACE if replaced else Verb.UPDATE):
             return
     if not replaced:
         change = Change(
@@ -209,27 +212,6 @@ def _mark_fields(draft: Draft, observed: Observed, mark: Mark, rename: Rename | 
         before = there.on_removal.value if there.on_removal else None
         fields.append(FieldChange(ON_REMOVAL, before, mark.on_removal.value if mark.on_removal else None))
     return tuple(fields)
-
-
-def _is_refused_by_rule(draft: Draft, kind: Kind, resource: Resource, field: FieldChange, verb: Verb) -> bool:
-    """Refuses changes that the field's rule does not allow; returns whether it did."""
-    rule = kind.rule(field.name)
-    place = draft.desired.place(resource, f"spec.{field.name}")
-    before, after = shown(rule, field.before), shown(rule, field.after)
-    if rule.changing is Changing.NEVER:
-        cause = f"{field.name} is {before} and can't change after creation (wanted {after})"
-        remedy = f"write {field.name}: {before} or remove the line; to have another, make a new object"
-        draft.block(resource.key, verb, Reason.IMMUTABLE, cause, remedy, place)
-        return True
-    if rule.changing is not Changing.GROWS or not isinstance(field.before, int) or not isinstance(field.after, int):
-        return False
-    if field.after >= field.before:
-        return False
-    lost = approximate_size(field.before - field.after)
-    cause = f"{field.name} would shrink from {before} to {after}: {lost} at its end would be cut off"
-    remedy = f"write {field.name}: {before} or more; copy the data to a new, smaller object to shrink"
-    draft.block(resource.key, verb, Reason.DATA_AT_RISK, cause, remedy, place)
-    return True
 
 
 def _draft_replace(draft: Draft, change: Change, resource: Resource, observed: Observed, field: FieldChange, why: str) -> None:

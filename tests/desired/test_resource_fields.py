@@ -7,7 +7,7 @@ from reconciler.desired.manifest import resource
 from reconciler.desired.yaml_documents import documents
 from reconciler.desired.yaml_places import Path
 from reconciler.model.key import Key, ObjectName
-from reconciler.model.lifecycle import DEFAULT_LIFECYCLE, Disruption, Lifecycle, Mode, OnRemoval, Protect
+from reconciler.model.lifecycle import DEFAULT_LIFECYCLE, Adopt, Disruption, Lifecycle, Mode, OnRemoval, Protect
 from reconciler.model.origin import Origin
 from reconciler.model.resource import Reference, Resource
 from tests.desired.toy import BOX, TOY, box
@@ -65,7 +65,7 @@ def test_a_resource_carries_its_envelope() -> None:
         box(
             "a",
             metadata="labels: {z: '1', a: b}, dependsOn: [Rope/hemp, Box/b/c], movedFrom: old",
-            lifecycle="onRemoval: orphan, trashTtl: 1h30m, deleteSnapshots: true, adopt: never, protect: all, "
+            lifecycle="onRemoval: orphan, trashTtl: 1h30m, deleteSnapshots: true, adopt: once, protect: all, "
             "disruption: replace, mode: report, ignore: [stickers, size, stickers.front]",
         )
     )
@@ -78,6 +78,7 @@ def test_a_resource_carries_its_envelope() -> None:
             on_removal=OnRemoval.ORPHAN,
             trash_ttl_s=5400,
             delete_snapshots=True,
+            adopt=Adopt.ONCE,
             protect=Protect.ALL,
             disruption=Disruption.REPLACE,
             mode=Mode.REPORT,

@@ -1,11 +1,13 @@
 """Killed between any two commands: the next pass looks, plans from there, and ends where the first would have."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from reconciler.model.lifecycle import Adopt, Protect
 from reconciler.model.resource import Resource
 from tests.passes.ground import Ground
 from tests.planning.world import DELETE, GIB, ORPHAN, REPLACE, dataset
@@ -59,13 +61,31 @@ def after_replacement(ground: Ground) -> list[Resource]:
     ]
 
 
+def made_by_hand(ground: Ground) -> None:
+    for name in ("a", "a/b"):
+        ground.zfs("create", "-o", "quota=1g", ground.name(name))
+
+
+def adopted(ground: Ground) -> list[Resource]:
+    lifecycle = replace(SURE, protect=Protect.REMOVAL)
+    return [
+        dataset(ground.name("a"), replace(lifecycle, adopt=Adopt.IF_EQUAL), quota=GIB),
+        dataset(ground.name("a/b"), replace(lifecycle, adopt=Adopt.ONCE), quota=2 * GIB, atime="off", mountpoint="/srv/b"),
+    ]
+
+
 CASES: dict[str, tuple[Wish, Wish]] = {
     "creation": (nothing, before_creation),
     "change": (before_change, after_change),
     "rename": (before_rename, after_rename),
     "removal": (before_removal, nothing),
     "replacement": (before_replacement, after_replacement),
+    "adoption": (nothing, adopted),
 }
+
+
+KEPT: Mapping[str, tuple[str, ...]] = defaultdict(tuple, rename=("old", "old/c"), adoption=("a", "a/b"))
+"""Objects that stay the same all the way, under a new name or the old one."""
 
 
 def with_snapshots(ground: Ground) -> None:
@@ -87,11 +107,13 @@ def test_cut_off_after_any_command_the_next_pass_converges(tmp_path: Path, syste
         ground.converges(*first(ground))
         if case in ("removal", "replacement"):
             with_snapshots(ground)
+        if case == "adoption":
+            made_by_hand(ground)
         wanted = second(ground)
         plan = ground.planned(*wanted)
         assert plan.blocked == ()
         total = sum(len(action.steps) for action in plan.actions) + 1
-        kept = {name: guid(ground, name) for name in ("old", "old/c") if ground.host.storage.exists(ground.name(name))}
+        kept = {name: guid(ground, name) for name in KEPT[case] if ground.host.storage.exists(ground.name(name))}
 
         ground.cut_off(plan, cut)
         if forgetful:

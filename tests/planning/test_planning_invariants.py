@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.model.change import Change, Verb
+from reconciler.model.change import Change, FieldChange, Verb
 from reconciler.model.key import Key
-from reconciler.model.lifecycle import Protect
+from reconciler.model.lifecycle import Adopt, Lifecycle, Protect
 from reconciler.model.observed import Unreadable
 from reconciler.model.plan import Action, Blocked, HostPlan, Plan, Reason
 from reconciler.planning.digest import action_id
@@ -30,6 +30,8 @@ GONE = dataset("tank/gone", DELETE)
 MADE = dataset("tank/made")
 GOOD = planned([MADE], [standing(GONE)], [row(GONE)])
 DELETION, CREATION = GOOD.actions
+EQUAL = dataset("tank/there", Lifecycle(adopt=Adopt.IF_EQUAL))
+(ADOPTION,) = planned([EQUAL], [standing(EQUAL, mark=None)]).actions
 
 
 def judged(host: HostPlan) -> list[str]:
@@ -67,6 +69,7 @@ def test_adopting_and_forgetting_need_no_commands() -> None:
     (action,) = planned([], [standing(orphan)]).actions
 
     assert judged(with_actions(renewed(action, steps=()))) == []
+    assert judged(with_actions(renewed(ADOPTION, steps=()))) == []
 
 
 POOL = Change(Key("hv01", "Pool", "tank"), Verb.UPDATE, resource=resource("Pool", "tank"))
@@ -142,6 +145,22 @@ ELSEWHERE = Change(Key("hv02", "Dataset", "tank/made"), Verb.CREATE, resource=MA
         (
             with_actions(renewed(DELETION, steps=GENTLE)),
             "delete hv01/Dataset/tank/gone: destroys by a step that is not marked destructive",
+        ),
+        (
+            with_actions(changed(ADOPTION, observed=standing(EQUAL, mark=mark("tank/there", owner="others")))),
+            "adopt hv01/Dataset/tank/there: takes over what is somebody's",
+        ),
+        (
+            with_actions(changed(ADOPTION, observed=standing(EQUAL, mark=None, belongs_to="a guest"))),
+            "adopt hv01/Dataset/tank/there: takes over what is somebody's",
+        ),
+        (
+            with_actions(changed(ADOPTION, resource=dataset("tank/there"))),
+            "adopt hv01/Dataset/tank/there: takes over without consent",
+        ),
+        (
+            with_actions(changed(ADOPTION, fields=(FieldChange("properties.atime", "on", "off"),))),
+            "adopt hv01/Dataset/tank/there: changes fields although only marks may be written",
         ),
         (
             replace(with_actions(CREATION), unreadable=(Unreadable("zfs", ("Dataset",), "cause", "remedy"),)),

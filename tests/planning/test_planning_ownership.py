@@ -2,13 +2,9 @@
 
 from dataclasses import replace
 
-import pytest
-
 from reconciler.model.key import ObjectName
-from reconciler.model.lifecycle import Adopt, Lifecycle
 from tests.planning.world import (
     DELETE,
-    GIB,
     cause,
     changes,
     commands,
@@ -32,8 +28,10 @@ def test_an_unmarked_object_under_a_manifests_name_is_not_ours() -> None:
 def test_an_unmarked_object_is_not_ours_even_where_the_ledger_says_so() -> None:
     wanted = dataset("tank/a", DELETE)
     there = observed("tank/a")
+    plan = planned([wanted], [there], [row(wanted)])
 
-    assert refusals(planned([wanted], [there], [row(wanted)])) == {"Dataset/tank/a": "notOurs"}
+    assert refusals(plan) == {"Dataset/tank/a": "notOurs"}
+    assert "does not bear its mark any more; remedy: take it over again as it is with lifecycle.adopt: ifEqual" in cause(plan)
     assert changes(planned([], [there], [row(wanted)])) == []
 
 
@@ -49,15 +47,6 @@ def test_an_object_of_another_repository_is_neither_pruned_nor_counted_as_ours()
 
     assert plan.is_empty
     assert plan.managed == 0
-
-
-@pytest.mark.parametrize("adopt", [Adopt.NEVER])
-def test_adoption_never_takes_an_object_over(adopt: Adopt) -> None:
-    wanted = dataset("tank/a", Lifecycle(adopt=adopt), quota=GIB)
-
-    plan = planned([wanted], [standing(wanted, mark=None)])
-
-    assert refusals(plan) == {"Dataset/tank/a": "notOurs"}, "even where every stated field is equal"
 
 
 def test_a_mark_of_another_machine_is_a_foreign_copy() -> None:

@@ -1,0 +1,52 @@
+"""Taking over an object that is there and bears nobody's mark, as far as its manifest permits."""
+
+from reconciler.model.change import Change, FieldChange, Verb
+from reconciler.model.lifecycle import Adopt
+from reconciler.model.observed import Observed
+from reconciler.model.plan import Reason
+from reconciler.model.resource import Resource
+from reconciler.planning.diff import difference
+from reconciler.planning.draft import Draft
+from reconciler.planning.rules import is_refused_as_unread, is_refused_by_rule
+from reconciler.planning.words import shown
+from reconciler.provider.field import Changing
+from reconciler.provider.kind import Kind
+
+
+def draft_adoption(draft: Draft, kind: Kind, resource: Resource, observed: Observed) -> None:
+    """Drafts the adoption of an unmarked object, or says why it may not be. `adopt` of the resource is not `never`."""
+    found = difference(kind, resource.fields, observed, resource.lifecycle.ignore)
+    if is_refused_as_unread(draft, resource, found, Verb.ADOPT):
+        return
+    if found.fields and resource.lifecycle.adopt is Adopt.IF_EQUAL:
+        _refuse_as_different(draft, kind, resource, found.fields)
+        return
+    for field in found.fields:
+        if kind.rule(field.name).changing is Changing.REPLACE:
+            _refuse_to_replace(draft, kind, resource, field)
+            return
+        if is_refused_by_rule(draft, kind, resource, field, Verb.ADOPT):
+            return
+    change = Change(resource.key, Verb.ADOPT, found.fields, resource, observed, draft.mark(resource))
+    equal = "nobody's mark is on it, and every stated field is equal"
+    differs = "nobody's mark is on it, and lifecycle.adopt: once permits to change what differs"
+    draft.add(change, differs if found.fields else equal, resource.lifecycle, resource.origin)
+
+
+def _refuse_as_different(draft: Draft, kind: Kind, resource: Resource, fields: tuple[FieldChange, ...]) -> None:
+    differences = []
+    for field in fields:
+        rule = kind.rule(field.name)
+        differences.append(f"{field.name} is {shown(rule, field.before)} there, wanted {shown(rule, field.after)}")
+    cause = f"{resource.key.object} exists on the host, was not made by this repository, and differs: {'; '.join(differences)}"
+    remedy = "write what the host has; or have it changed with lifecycle.adopt: once"
+    place = draft.desired.place(resource, f"spec.{fields[0].name}")
+    draft.block(resource.key, Verb.ADOPT, Reason.NOT_OURS, cause, remedy, place)
+
+
+def _refuse_to_replace(draft: Draft, kind: Kind, resource: Resource, field: FieldChange) -> None:
+    before = shown(kind.rule(field.name), field.before)
+    cause = f"{field.name} is {before} and can only change by replacing the object, which is never part of taking it over"
+    remedy = f"write {field.name}: {before}, or remove the line"
+    place = draft.desired.place(resource, f"spec.{field.name}")
+    draft.block(resource.key, Verb.ADOPT, Reason.DISRUPTION, cause, remedy, place)

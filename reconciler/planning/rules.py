@@ -1,0 +1,42 @@
+"""What a field's rule refuses, whatever verb wants the change."""
+
+from reconciler.model.change import FieldChange, Verb
+from reconciler.model.plan import Reason
+from reconciler.model.quantity import approximate_size
+from reconciler.model.resource import Resource
+from reconciler.planning.diff import Difference
+from reconciler.planning.draft import Draft
+from reconciler.planning.words import shown
+from reconciler.provider.field import Changing
+from reconciler.provider.kind import Kind
+
+
+def is_refused_as_unread(draft: Draft, resource: Resource, found: Difference, verb: Verb) -> bool:
+    """Refuses a change of which stated fields could not be compared; returns whether it did."""
+    if not found.unread:
+        return False
+    cause = f"{', '.join(found.unread)} could not be read"
+    place = draft.desired.place(resource, f"spec.{found.unread[0]}")
+    draft.block(resource.key, verb, Reason.UNREAD, cause, "state a field that this host's tools can tell", place)
+    return True
+
+
+def is_refused_by_rule(draft: Draft, kind: Kind, resource: Resource, field: FieldChange, verb: Verb) -> bool:
+    """Refuses changes that the field's rule does not allow; returns whether it did."""
+    rule = kind.rule(field.name)
+    place = draft.desired.place(resource, f"spec.{field.name}")
+    before, after = shown(rule, field.before), shown(rule, field.after)
+    if rule.changing is Changing.NEVER:
+        cause = f"{field.name} is {before} and can't change after creation (wanted {after})"
+        remedy = f"write {field.name}: {before} or remove the line; to have another, make a new object"
+        draft.block(resource.key, verb, Reason.IMMUTABLE, cause, remedy, place)
+        return True
+    if rule.changing is not Changing.GROWS or not isinstance(field.before, int) or not isinstance(field.after, int):
+        return False
+    if field.after >= field.before:
+        return False
+    lost = approximate_size(field.before - field.after)
+    cause = f"{field.name} would shrink from {before} to {after}: {lost} at its end would be cut off"
+    remedy = f"write {field.name}: {before} or more; copy the data to a new, smaller object to shrink"
+    draft.block(resource.key, verb, Reason.DATA_AT_RISK, cause, remedy, place)
+    return True
