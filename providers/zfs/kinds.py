@@ -19,7 +19,7 @@ from providers.tools.zfs_properties import (
 )
 from providers.tools.zfs_values import KIB, block_size, user_value
 from reconciler.model.errors import InvalidValue
-from reconciler.model.quantity import format_size, parse_share, parse_size
+from reconciler.model.quantity import approximate_size, format_size, parse_share, parse_size
 from reconciler.model.value import Fields, Scalar, Value
 from reconciler.provider.field import Changing, Entries, FieldRule, Null
 from reconciler.provider.kind import Kind, Size, Spec
@@ -253,6 +253,22 @@ def _missed(stated: Fields, observed: Fields) -> Iterator[tuple[str, str]]:
         yield "expect.minFree", f"{free * 100 // size}% is free, expected {least} or more"
 
 
+def _told(fields: Fields) -> Iterator[str]:
+    used, mountpoint = fields.get("properties.used"), fields.get("properties.mountpoint")
+    if isinstance(used, int):
+        yield f"{approximate_size(used)} used"
+    if fields.get("properties.mounted") == "yes":
+        yield f"mounted at {mountpoint}"
+    elif mountpoint is not None:
+        yield "not mounted"
+
+
+def _set_by_zone(fields: Fields) -> Mapping[str, str]:
+    """While a zone manages a file system, its mountpoint and sharing are the zone's."""
+    names = ("mountpoint", "sharenfs", "sharesmb") if fields.get("properties.zoned") == "on" else ()
+    return {f"properties.{name}": "it belongs to the zone while zoned is on" for name in names}
+
+
 POOL = Kind(
     "Pool",
     PoolSpec,
@@ -272,6 +288,8 @@ DATASET = Kind(
     completion=MappingProxyType({MOUNTED: True}),
     check_name=check_dataset_name,
     check_spec=_check_dataset,
+    told=_told,
+    set_by_others=_set_by_zone,
 )
 VOLUME = Kind(
     "Volume",
@@ -282,4 +300,5 @@ VOLUME = Kind(
     has_trash=True,
     check_name=_check_volume_name,
     check_spec=_check_volume,
+    told=_told,
 )

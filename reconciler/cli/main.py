@@ -18,6 +18,7 @@ _COMMANDS = {
     "apply": "Make hosts as the source says: plan, ask, run.",
     "run": "The controller: keep hosts as the source says.",
     "observe": "Show what is on a host.",
+    "adopt": "Write manifests for what is on a host and nobody manages.",
     "status": "Show what the controller last saw and did.",
     "trash": "List, restore or purge what was removed.",
     "schema": "Print the JSON Schema of manifests, for editors.",

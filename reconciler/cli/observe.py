@@ -1,30 +1,27 @@
 """`reconciler observe`: what is on a host, whoever made it."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from reconciler.cli.event_loop import run_async
+from reconciler.cli.look import look_at, unmanaged
 from reconciler.cli.options import SourceChoice, output_option, source_options, state_directory, state_option
 from reconciler.cli.output import print_json
 from reconciler.cli.source import chosen_hosts, loaded
 from reconciler.controller.installed import installed_registry
-from reconciler.controller.passes import Connections
-from reconciler.hosts.observe import observe
 from reconciler.model.errors import ExitCode
-from reconciler.model.host import HostManifest
 from reconciler.model.key import Key
-from reconciler.model.observed import EVERY_FIELD, REMOVAL, Inventory
+from reconciler.model.observed import Inventory
 from reconciler.planning.render_json import json_value, timestamp, unreadable_document
 from reconciler.planning.words import counted
-from reconciler.provider.registry import Registry
 
 
 @click.command("observe")
 @source_options
 @click.option("--host", "host", required=True, metavar="NAME", help="The host to look at.")
+@click.option("--unmanaged", "only_unmanaged", is_flag=True, help="Only what nobody manages and no manifest names.")
 @state_option
 @output_option
 def command(
@@ -34,45 +31,34 @@ def command(
     path: str | None,
     accept_rewrite: str | None,
     host: str,
+    only_unmanaged: bool,
     state: Path | None,
     output: str,
 ) -> int:
     """Show what is on a host, with every field that its tools can tell, and who owns each object.
 
-    The source is read for the Host manifest only, which says how to reach it.
+    The source is read for the Host manifest, which says how to reach it. With --unmanaged the objects of this and of other
+    repositories are left out, and so is what manifests name and what belongs to guests or to the system;
+    `reconciler adopt` writes manifests for what remains.
 
     \b
     Examples:
       reconciler observe desired-state --host hv01
+      reconciler observe desired-state --host hv01 --unmanaged
       reconciler observe desired-state --host hv01 --output json
     """
     registry = installed_registry()
     place = state_directory(state)
     with loaded(SourceChoice(directory, repo, ref, path, accept_rewrite), place, registry) as valid:
         chosen_hosts(valid.desired, (host,))
-        inventory = run_async(_observe(registry, place, valid.desired.hosts[host]))
+        inventory = run_async(look_at(registry, place, valid.desired.hosts[host])).inventory
+        if only_unmanaged:
+            inventory = unmanaged(inventory, valid.desired, registry)
     if output == "json":
         print_json(_document(inventory))
     else:
         _print(inventory)
     return ExitCode.CONVERGED if inventory.is_complete else ExitCode.UNREADABLE
-
-
-async def _observe(registry: Registry, state: Path, manifest: HostManifest) -> Inventory:
-    connections = Connections(state)
-    try:
-        look = await observe(
-            manifest.name,
-            await connections.to(manifest),
-            registry,
-            {kind: frozenset((EVERY_FIELD, REMOVAL)) for kind in registry.kinds},
-            identity=manifest.identity,
-            kept_facts=lambda _: None,
-            now=lambda: datetime.now(UTC),
-        )
-        return look.inventory
-    finally:
-        await connections.close()
 
 
 def _document(inventory: Inventory) -> dict[str, Any]:

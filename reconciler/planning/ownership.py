@@ -5,6 +5,7 @@ from enum import Enum, auto
 from reconciler.model.key import ObjectName
 from reconciler.model.observed import Observed
 from reconciler.model.plan import Reason
+from reconciler.provider.kind import Kind
 
 
 class Ownership(Enum):
@@ -26,6 +27,13 @@ def ownership(observed: Observed, owner: str, host_id: str) -> Ownership:
     if mark.host_id and host_id and mark.host_id != host_id:
         return Ownership.FOREIGN_COPY
     return Ownership.OURS if mark.name == observed.name else Ownership.MOVED
+
+
+def is_unmanaged(kind: Kind, observed: Observed, owner: str, host_id: str) -> bool:
+    """Whether nobody manages the object: no mark of this machine is on it, and its name is not reserved."""
+    if kind.observed_only or observed.belongs_to:
+        return False
+    return ownership(observed, owner, host_id) in (Ownership.UNMARKED, Ownership.FOREIGN_COPY)
 
 
 def refusal(

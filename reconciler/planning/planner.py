@@ -15,6 +15,7 @@ from reconciler.planning.draft import Draft, Drafted
 from reconciler.planning.graph import CycleError, ordered
 from reconciler.planning.guardrail import NOTHING_TAKEN, Taken, enforce_guardrails, enforce_policy
 from reconciler.planning.invariants import check_plan
+from reconciler.planning.ownership import is_unmanaged
 from reconciler.planning.removals import draft_removals
 from reconciler.planning.renames import find_renames
 from reconciler.planning.settle import namesakes, settle
@@ -200,14 +201,12 @@ def _sorted_blocked(draft: Draft) -> list[Blocked]:
 
 
 def _unmanaged(draft: Draft) -> int:
-    """Objects that nobody asked us about: not ours, not named by a manifest, not the system's own."""
-    kinds = {name for name, kind in draft.kinds.items() if not kind.observed_only}
+    """Objects that nobody asked us about: nobody's, and not named by a manifest."""
     return sum(
         1
         for name, observed in draft.objects.items()
-        if name.kind in kinds
-        and name not in draft.ours
-        and not observed.belongs_to
+        if name not in draft.ours
+        and is_unmanaged(draft.kinds[name.kind], observed, draft.owner, draft.host_id)
         and draft.key(name) not in draft.view.resources
     )
 

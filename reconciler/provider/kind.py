@@ -44,7 +44,9 @@ class Kind:
     false for kinds whose tool has no room for our mark. `observed_only` kinds state expectations and never plan a change;
     `expectations` judges them. `check_name` and `check_spec` refuse what the field table can't express, by raising
     InvalidValue. `completion` holds fields that must hold after one of our actions may have ended half-way (made but not
-    mounted). `has_trash` says that removal by trash exists for the kind.
+    mounted). `has_trash` says that removal by trash exists for the kind. For manifests written from what is there, `told` gives
+    phrases worth a comment about an object's fields, and `set_by_others` the fields that somebody else on the host sets, with
+    the reason to leave them alone.
     """
 
     name: str
@@ -59,6 +61,8 @@ class Kind:
     check_name: Callable[[str], None] | None = None
     check_spec: Callable[[Fields], None] | None = None
     expectations: Callable[[Fields, Fields], Iterator[tuple[str, str]]] | None = None
+    told: Callable[[Fields], Iterator[str]] | None = None
+    set_by_others: Callable[[Fields], Mapping[str, str]] | None = None
 
     @cached_property
     def rules(self) -> Mapping[str, FieldRule]:
