@@ -6,6 +6,7 @@ import click
 
 from reconciler.cli.options import (
     SourceChoice,
+    ceilings_option,
     narrowing_options,
     output_option,
     source_options,
@@ -19,6 +20,7 @@ from reconciler.hosts.head_start import begin
 @source_options
 @narrowing_options
 @state_option
+@ceilings_option
 @output_option
 @click.option("--yes", "-y", is_flag=True, help="Don't ask before running the plan.")
 def command(
@@ -31,6 +33,7 @@ def command(
     kind: str | None,
     name: str | None,
     state: Path | None,
+    ceilings: Path | None,
     output: str,
     yes: bool,
 ) -> int:
@@ -52,6 +55,6 @@ def command(
         # Imported while the probes of a known source run.
         from reconciler.cli.apply_pass import apply_source
 
-        return apply_source(choice, place, hosts, kind, name, head_start, output=output, yes=yes)
+        return apply_source(choice, place, hosts, kind, name, head_start, ceilings, output=output, yes=yes)
     finally:
         head_start.abandon()

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from reconciler.cli.ceilings import loaded_ceilings
 from reconciler.cli.event_loop import run_async
 from reconciler.cli.findings import print_warnings
 from reconciler.cli.options import SourceChoice
@@ -23,6 +24,7 @@ from reconciler.controller.installed import installed_registry
 from reconciler.controller.passes import HostResult, Planned, plan_hosts
 from reconciler.hosts.head_start import HeadStart, record
 from reconciler.model.errors import ExitCode, ReconcilerError
+from reconciler.model.guardrails import Guardrails
 from reconciler.planning.render_json import FORMAT, plan_digest
 from reconciler.planning.render_text import plan_lines
 from reconciler.provider.registry import Registry
@@ -37,12 +39,14 @@ def apply_source(
     kind: str | None,
     name: str | None,
     head_start: HeadStart,
+    ceilings_file: Path | None,
     *,
     output: str,
     yes: bool,
 ) -> int:
     """Plans, asks, applies, prints the result, and gives the exit code."""
     registry = installed_registry()
+    ceilings = loaded_ceilings(ceilings_file, registry)
     source_name = choice.name
     saved: str | None = None
     if choice.directory is not None and Path(choice.directory).is_file():
@@ -74,7 +78,7 @@ def apply_source(
         wanted = narrowed(whole, kind, name)
         print_warnings(wanted.warnings)
         chosen = chosen_hosts(wanted.desired, hosts)
-        stopped, results = run_async(_apply(registry, wanted, chosen, confirm, state, head_start, source_name))
+        stopped, results = run_async(_apply(registry, wanted, chosen, confirm, state, head_start, source_name, ceilings))
     if results is None:
         click.echo("declined; nothing was done", err=True)
         return ExitCode.ERROR
@@ -118,10 +122,12 @@ async def _apply(
     state: Path,
     head_start: HeadStart,
     source_name: str,
+    ceilings: Guardrails | None,
 ) -> tuple[int, list[HostResult] | None]:
     """The exit code of a signal that asked to stop (else 0), and results by host; None when the person declined."""
     stop = asyncio.Event()
-    async with working_state(registry, state, lambda: datetime.now(UTC), head_start) as (setting, connections, journal):
+    async with working_state(registry, state, lambda: datetime.now(UTC), head_start, ceilings) as working:
+        setting, connections, journal = working
         planned = await plan_hosts(setting, wanted.desired, wanted.source, connections, hosts)
         record(state, source_name, connections.probes())
         if not confirm(planned):

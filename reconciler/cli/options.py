@@ -79,6 +79,16 @@ state_option = click.option(
 )
 
 
+ceilings_option = click.option(
+    "--ceilings",
+    "ceilings",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    envvar="RECONCILER_CEILINGS",
+    help="Limits of this machine, written as spec.guardrails; the stricter of these and the repository's wins.",
+)
+
+
 def state_directory(given: Path | None) -> Path:
     return (given or default_state()).absolute()
 

@@ -6,6 +6,7 @@ import click
 
 from reconciler.cli.options import (
     SourceChoice,
+    ceilings_option,
     narrowing_options,
     output_option,
     source_options,
@@ -19,6 +20,7 @@ from reconciler.hosts.head_start import begin
 @source_options
 @narrowing_options
 @state_option
+@ceilings_option
 @output_option
 @click.option("--exit-code", "tell_pending", is_flag=True, help="End with 2 when changes are pending.")
 def command(
@@ -31,6 +33,7 @@ def command(
     kind: str | None,
     name: str | None,
     state: Path | None,
+    ceilings: Path | None,
     output: str,
     tell_pending: bool,
 ) -> int:
@@ -52,6 +55,6 @@ def command(
         # Imported while the probes of a known source run.
         from reconciler.cli.plan_pass import show_plan
 
-        return show_plan(choice, place, hosts, kind, name, head_start, output=output, tell_pending=tell_pending)
+        return show_plan(choice, place, hosts, kind, name, head_start, ceilings, output=output, tell_pending=tell_pending)
     finally:
         head_start.abandon()

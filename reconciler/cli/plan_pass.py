@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from reconciler.cli.ceilings import loaded_ceilings
 from reconciler.cli.event_loop import run_async
 from reconciler.cli.findings import print_warnings
 from reconciler.cli.options import SourceChoice
@@ -12,6 +13,7 @@ from reconciler.cli.source import Loaded, chosen_hosts, loaded, narrowed
 from reconciler.controller.installed import installed_registry
 from reconciler.controller.passes import Connections, Planned, Setting, plan_hosts
 from reconciler.hosts.head_start import HeadStart, record
+from reconciler.model.guardrails import Guardrails
 from reconciler.planning.render_json import plan_document
 from reconciler.planning.render_text import plan_lines
 from reconciler.provider.registry import Registry
@@ -25,17 +27,21 @@ def show_plan(
     kind: str | None,
     name: str | None,
     head_start: HeadStart,
+    ceilings_file: Path | None,
     *,
     output: str,
     tell_pending: bool,
 ) -> int:
     """Plans once, prints the plan, and gives the exit code."""
     registry = installed_registry()
+    ceilings = loaded_ceilings(ceilings_file, registry)
     with loaded(choice, state, registry) as whole:
         wanted = narrowed(whole, kind, name)
         print_warnings(wanted.warnings)
         connections = Connections(state, head_start)
-        planned = run_async(_plan(registry, state, wanted, chosen_hosts(wanted.desired, hosts), connections, choice.name))
+        planned = run_async(
+            _plan(registry, state, wanted, chosen_hosts(wanted.desired, hosts), connections, choice.name, ceilings)
+        )
     if output == "json":
         print_json(plan_document(planned.plan))
     else:
@@ -44,11 +50,17 @@ def show_plan(
 
 
 async def _plan(
-    registry: Registry, state: Path, wanted: Loaded, hosts: tuple[str, ...], connections: Connections, source: str
+    registry: Registry,
+    state: Path,
+    wanted: Loaded,
+    hosts: tuple[str, ...],
+    connections: Connections,
+    source: str,
+    ceilings: Guardrails | None,
 ) -> Planned:
     """One look and one plan; no state file is made for it."""
     database = Database.open_existing(state)
-    setting = Setting(registry, state, database, lambda: datetime.now(UTC))
+    setting = Setting(registry, state, database, lambda: datetime.now(UTC), ceilings=ceilings)
     try:
         planned = await plan_hosts(setting, wanted.desired, wanted.source, connections, hosts)
         record(state, source, connections.probes())

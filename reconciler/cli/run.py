@@ -11,8 +11,9 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.ceilings import loaded_ceilings
 from reconciler.cli.event_loop import run_async
-from reconciler.cli.options import SourceChoice, source_options, state_directory, state_option
+from reconciler.cli.options import SourceChoice, ceilings_option, source_options, state_directory, state_option
 from reconciler.cli.result import result_exit_code
 from reconciler.cli.signals import STOP_HINT, stopping
 from reconciler.cli.source import Loaded, chosen_hosts, loaded, location_of, plan_source
@@ -24,6 +25,7 @@ from reconciler.controller.log import Log, LogProgress, controller_log, tell_res
 from reconciler.controller.passes import plan_hosts
 from reconciler.controller.schedule import Schedule
 from reconciler.desired.layout import TOP
+from reconciler.model.guardrails import Guardrails
 from reconciler.provider.registry import Registry
 from reconciler.source.opening import opened
 
@@ -32,6 +34,7 @@ from reconciler.source.opening import opened
 @source_options
 @click.option("--host", "hosts", multiple=True, metavar="NAME", help="Only this host; may be repeated.")
 @state_option
+@ceilings_option
 @click.option("--once", is_flag=True, help="Make one pass over all hosts and end, with the exit codes of apply.")
 @click.option(
     "--poll", "poll_s", type=click.FloatRange(min=0.5), default=30.0, show_default=True, help="Seconds between polls."
@@ -47,6 +50,7 @@ def command(
     accept_rewrite: str | None,
     hosts: tuple[str, ...],
     state: Path | None,
+    ceilings: Path | None,
     once: bool,
     poll_s: float,
     interval_s: float,
@@ -66,14 +70,17 @@ def command(
     place = state_directory(state)
     choice = SourceChoice(directory, repo, ref, path, accept_rewrite)
     log = controller_log(sys.stderr)
+    limits = loaded_ceilings(ceilings, registry)
     if once:
         with loaded(choice, place, registry, say=lambda text: log.warning("source", cause=text)) as wanted:
-            return run_async(_once(registry, place, wanted, hosts, log))
-    return run_async(_forever(registry, place, choice, frozenset(hosts), log, poll_s, interval_s))
+            return run_async(_once(registry, place, wanted, hosts, log, limits))
+    return run_async(_forever(registry, place, choice, frozenset(hosts), log, poll_s, interval_s, limits))
 
 
-async def _once(registry: Registry, state: Path, wanted: Loaded, hosts: tuple[str, ...], log: Log) -> int:
-    async with working_state(registry, state, _now) as (setting, connections, journal):
+async def _once(
+    registry: Registry, state: Path, wanted: Loaded, hosts: tuple[str, ...], log: Log, ceilings: Guardrails | None
+) -> int:
+    async with working_state(registry, state, _now, ceilings=ceilings) as (setting, connections, journal):
         chosen = chosen_hosts(wanted.desired, hosts)
         planned = await plan_hosts(setting, wanted.desired, wanted.source, connections, chosen)
         stop, progress = asyncio.Event(), LogProgress(log)
@@ -92,13 +99,14 @@ async def _forever(
     log: Log,
     poll_s: float,
     interval_s: float,
+    ceilings: Guardrails | None,
 ) -> int:
     location = location_of(choice)
     source = opened(location, state, os.environ, only=TOP, accept_rewrite=choice.accept_rewrite)
     async with AsyncExitStack() as stack:
         stack.callback(log.info, "stopped")
         stack.callback(source.close)
-        setting, connections, journal = await stack.enter_async_context(working_state(registry, state, _now))
+        setting, connections, journal = await stack.enter_async_context(working_state(registry, state, _now, ceilings=ceilings))
         controller = Controller(
             setting=setting,
             location=location,

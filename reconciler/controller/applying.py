@@ -13,6 +13,7 @@ from reconciler.hosts.head_start import HeadStart
 from reconciler.hosts.local import NO_HEAD_START
 from reconciler.model.change import REMOVALS
 from reconciler.model.desired import Desired
+from reconciler.model.guardrails import Guardrails
 from reconciler.model.key import Key
 from reconciler.model.plan import HostPlan, Reason
 from reconciler.planning.guardrail import Taken
@@ -27,7 +28,11 @@ from reconciler.store.status import drop_status, status_of, write_status
 
 @asynccontextmanager
 async def working_state(
-    registry: Registry, state: Path, now: Callable[[], datetime], head_start: HeadStart = NO_HEAD_START
+    registry: Registry,
+    state: Path,
+    now: Callable[[], datetime],
+    head_start: HeadStart = NO_HEAD_START,
+    ceilings: Guardrails | None = None,
 ) -> AsyncIterator[tuple[Setting, Connections, Journal]]:
     """What applying needs, over one state directory; all of it is closed at the end, whatever fails."""
     async with AsyncExitStack() as stack:
@@ -38,7 +43,7 @@ async def working_state(
         connections, journal = Connections(state, head_start), Journal(journals)
         stack.push_async_callback(connections.close)
         stack.push_async_callback(journal.close)
-        yield Setting(registry, state, database, now), connections, journal
+        yield Setting(registry, state, database, now, ceilings=ceilings), connections, journal
 
 
 async def apply_hosts(

@@ -17,6 +17,7 @@ from reconciler.hosts.transport import Transport
 from reconciler.model.desired import Desired
 from reconciler.model.errors import ReconcilerError
 from reconciler.model.facts import HostFacts
+from reconciler.model.guardrails import Guardrails
 from reconciler.model.host import HostManifest
 from reconciler.model.key import Key
 from reconciler.model.ledger import LedgerRow
@@ -47,6 +48,7 @@ class Setting:
     database: Database | None
     now: Callable[[], datetime]
     narrowed_to: frozenset[tuple[str, str]] = frozenset()
+    ceilings: Guardrails | None = None
 
 
 @dataclass
@@ -123,7 +125,16 @@ async def plan_hosts(
     )
     known = hosts_in_ledger(setting.database) if setting.database is not None else frozenset[str]()
     for attempt in range(MOST_LOOKS):
-        made = plan(desired, tuple(views.values()), setting.registry.kinds, source, setting.now(), known, elsewhere)
+        made = plan(
+            desired,
+            tuple(views.values()),
+            setting.registry.kinds,
+            source,
+            setting.now(),
+            known,
+            elsewhere,
+            setting.ceilings,
+        )
         again = {host.host: host.wants for host in made.hosts if host.wants}
         if not again or attempt == MOST_LOOKS - 1:
             return Planned(made, views)
@@ -174,7 +185,8 @@ def _planned_again(
         ledger=ledger_of(setting.database, view.name),
         unfinished=unfinished_keys(setting.database, view.name),
     )
-    made = plan(desired, (now,), setting.registry.kinds, planned.plan.source, setting.now(), frozenset(), elsewhere)
+    kinds, source = setting.registry.kinds, planned.plan.source
+    made = plan(desired, (now,), kinds, source, setting.now(), frozenset(), elsewhere, setting.ceilings)
     return None if made.hosts[0].wants else Planned(made, {view.name: now})
 
 

@@ -1,18 +1,19 @@
 """The kind Repository: whose marks objects bear, and how much one revision may take away."""
 
 import re
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from reconciler.desired.envelope import ManifestPart
-from reconciler.desired.problem import Problem
+from reconciler.desired.problem import Problem, below
 from reconciler.desired.validation import validated
 from reconciler.desired.words import word_of
 from reconciler.desired.yaml_documents import YamlMapping
 from reconciler.model.change import Verb
 from reconciler.model.errors import InvalidValue
-from reconciler.model.guardrails import Guardrails
+from reconciler.model.guardrails import NO_LIMIT, Guardrails
 from reconciler.model.quantity import parse_share
 from reconciler.provider.kind import Size
 from reconciler.provider.pydantic_errors import raising_custom
@@ -88,13 +89,39 @@ def guardrails(spec: YamlMapping, kinds: frozenset[str]) -> Guardrails | list[Pr
     model = validated(RepositorySpec, spec)
     if isinstance(model, list):
         return model
-    stated = model.guardrails
-    unknown = [
-        Problem(("guardrails", "forbidKinds", index), f"there is no kind {kind}", f"kinds: {', '.join(sorted(kinds))}")
+    return below(("guardrails",), _unknown_kinds(model.guardrails, kinds)) or _limits(model.guardrails)
+
+
+def ceilings(document: YamlMapping, kinds: frozenset[str], file: str) -> Guardrails | list[Problem]:
+    """A controller's ceilings, or everything that is wrong. What is not stated is no limit, whatever a repository's default."""
+    model = validated(GuardrailsSpec, document)
+    if isinstance(model, list):
+        return model
+    if unknown := _unknown_kinds(model, kinds):
+        return unknown
+    per_host, total, restarts = model.removals.per_host, model.removals.total, model.restarts
+    limits = _limits(model)
+    return replace(
+        limits,
+        removals_per_host=limits.removals_per_host if "count" in per_host.model_fields_set else NO_LIMIT,
+        removals_share_percent=limits.removals_share_percent if "share" in per_host.model_fields_set else 100,
+        removals_total=limits.removals_total if "count" in total.model_fields_set else NO_LIMIT,
+        removals_bytes=limits.removals_bytes if "bytes" in model.removals.model_fields_set else NO_LIMIT,
+        restarts_per_host=limits.restarts_per_host if "per_host" in restarts.model_fields_set else NO_LIMIT,
+        ceiling=file,
+    )
+
+
+def _unknown_kinds(stated: GuardrailsSpec, kinds: frozenset[str]) -> list[Problem]:
+    return [
+        Problem(("forbidKinds", index), f"there is no kind {kind}", f"kinds: {', '.join(sorted(kinds))}")
         for index, kind in enumerate(stated.forbid_kinds)
         if kind not in kinds
     ]
-    return unknown or Guardrails(
+
+
+def _limits(stated: GuardrailsSpec) -> Guardrails:
+    return Guardrails(
         removals_per_host=stated.removals.per_host.count,
         removals_share_percent=stated.removals.per_host.share,
         removals_total=stated.removals.total.count,

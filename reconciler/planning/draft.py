@@ -6,6 +6,7 @@ from functools import cached_property
 
 from reconciler.model.change import Change, Verb
 from reconciler.model.desired import Desired
+from reconciler.model.guardrails import Guardrails
 from reconciler.model.key import Key, ObjectName
 from reconciler.model.ledger import LedgerRow
 from reconciler.model.lifecycle import Lifecycle, Mode, lower_mode
@@ -55,10 +56,16 @@ class Draft:
     spared: set[ObjectName] = field(default_factory=set)
     wants: set[tuple[str, str]] = field(default_factory=set)
     after: dict[Key, set[Key]] = field(default_factory=dict)
+    ceilings: Guardrails | None = None
 
     @property
     def owner(self) -> str:
         return self.desired.owner
+
+    @property
+    def limits(self) -> tuple[Guardrails, ...]:
+        """What limits this plan, each by itself: the controller's ceilings first, for no commit can lift them."""
+        return (self.desired.guardrails,) if self.ceilings is None else (self.ceilings, self.desired.guardrails)
 
     @property
     def objects(self) -> Mapping[ObjectName, Observed]:

@@ -9,26 +9,39 @@ from reconciler.model.key import Key
 from reconciler.model.plan import Reason
 from reconciler.model.quantity import approximate_size
 from reconciler.planning.draft import Draft, Drafted
-from reconciler.planning.words import counted
+from reconciler.planning.words import counted, way_out, whose
 
 SHARE_COUNTS_FROM = 10
 """Managed objects below which a share says nothing."""
 
-_SMALLER = "remove fewer things at a time, or raise {limit} in repository.yaml in a commit of its own"
 
-
-def enforce_policy(draft: Draft, guardrails: Guardrails) -> None:
-    """Blocks verbs and kinds that the repository forbids."""
+def enforce_policy(draft: Draft) -> None:
+    """Blocks verbs and kinds that the repository or the controller forbids."""
     for key, drafted in tuple(draft.changes.items()):
-        if key.kind in guardrails.forbid_kinds:
-            _forbid(draft, key, f"kind {key.kind}", "forbidKinds")
-        elif drafted.change.verb in guardrails.forbid_verbs:
-            _forbid(draft, key, f"the verb {drafted.change.verb}", "forbidVerbs")
+        for limits in draft.limits:
+            if key.kind in limits.forbid_kinds:
+                _forbid(draft, key, limits, f"kind {key.kind}", "forbidKinds")
+                break
+            if drafted.change.verb in limits.forbid_verbs:
+                _forbid(draft, key, limits, f"the verb {drafted.change.verb}", "forbidVerbs")
+                break
 
 
-def _forbid(draft: Draft, key: Key, what: str, where: str) -> None:
-    remedy = f"take the change back, or change spec.guardrails.{where} in repository.yaml"
-    draft.block_drafted(key, Reason.POLICY, f"the repository's guardrails forbid {what}", remedy)
+def _forbid(draft: Draft, key: Key, limits: Guardrails, what: str, where: str) -> None:
+    remedy = f"take the change back, {_or(limits)}{way_out(limits, 'change', where)}"
+    draft.block_drafted(key, Reason.POLICY, f"{whose(limits)} forbid {what}", remedy)
+
+
+def _smaller(limits: Guardrails, limit: str) -> str:
+    return f"remove fewer things at a time, {_or(limits)}{way_out(limits, 'raise', limit, ' in a commit of its own')}"
+
+
+def _or(limits: Guardrails) -> str:
+    return "for " if limits.ceiling else "or "
+
+
+def _allowed(limits: Guardrails, number: object) -> str:
+    return f"allowed are {number}" + (f" by {whose(limits)}" if limits.ceiling else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,50 +55,61 @@ class Taken:
 NOTHING_TAKEN = Taken()
 
 
-def enforce_guardrails(drafts: Sequence[Draft], guardrails: Guardrails, elsewhere: Taken) -> bool:
+def enforce_guardrails(drafts: Sequence[Draft], elsewhere: Taken) -> bool:
     """Blocks all removals (restarts) of the hosts concerned where a limit is exceeded; returns whether any tripped."""
+    trips = [_enforce_on_host(draft, limits) for draft in drafts for limits in draft.limits]
+    if drafts:
+        trips += [_enforce_on_tree(drafts, limits, elsewhere) for limits in drafts[0].limits]
+    return any(trips)
+
+
+def _enforce_on_host(draft: Draft, limits: Guardrails) -> bool:
     tripped = False
-    for draft in drafts:
-        removals = _removals(draft)
-        if cause := _host_trip(draft, len(removals), guardrails):
-            tripped = True
-            _block(draft, removals, *cause)
-        restarts = [key for key, drafted in _runnable(draft) if _restarts(drafted)]
-        if len(restarts) > guardrails.restarts_per_host:
-            tripped = True
-            cause_text = f"this host would see {counted(len(restarts), 'restart')}, allowed are {guardrails.restarts_per_host}"
-            _block(draft, restarts, cause_text, _SMALLER.format(limit="spec.guardrails.restarts.perHost"))
-    if trip := _tree_trip(drafts, guardrails, elsewhere):
+    removals = _removals(draft)
+    if cause := _host_trip(draft, len(removals), limits):
         tripped = True
-        for draft in drafts:
-            _block(draft, _removals(draft), *trip)
+        _block(draft, removals, *cause)
+    restarts = [key for key, drafted in _runnable(draft) if _restarts(drafted)]
+    if len(restarts) > limits.restarts_per_host:
+        tripped = True
+        allowed = _allowed(limits, limits.restarts_per_host)
+        cause_text = f"this host would see {counted(len(restarts), 'restart')}, {allowed}"
+        _block(draft, restarts, cause_text, _smaller(limits, "restarts.perHost"))
     return tripped
 
 
-def _host_trip(draft: Draft, count: int, guardrails: Guardrails) -> tuple[str, str] | None:
-    if count > guardrails.removals_per_host:
-        cause = f"{counted(count, 'removal')} on this host, allowed are {guardrails.removals_per_host}"
-        return cause, _SMALLER.format(limit="spec.guardrails.removals.perHost.count")
-    managed = len(draft.ours)
-    if managed >= SHARE_COUNTS_FROM and count * 100 > guardrails.removals_share_percent * managed:
-        cause = f"{count} of {managed} managed objects on this host would go, allowed are {guardrails.removals_share_percent}%"
-        return cause, _SMALLER.format(limit="spec.guardrails.removals.perHost.share")
+def _enforce_on_tree(drafts: Sequence[Draft], limits: Guardrails, elsewhere: Taken) -> bool:
+    trip = _tree_trip(drafts, limits, elsewhere)
+    if trip is not None:
+        for draft in drafts:
+            _block(draft, _removals(draft), *trip)
+    return trip is not None
+
+
+def _host_trip(draft: Draft, count: int, limits: Guardrails) -> tuple[str, str] | None:
+    if count > limits.removals_per_host:
+        cause = f"{counted(count, 'removal')} on this host, {_allowed(limits, limits.removals_per_host)}"
+        return cause, _smaller(limits, "removals.perHost.count")
+    managed, share = len(draft.ours), limits.removals_share_percent
+    if managed >= SHARE_COUNTS_FROM and count * 100 > share * managed:
+        cause = f"{count} of {managed} managed objects on this host would go, {_allowed(limits, f'{share}%')}"
+        return cause, _smaller(limits, "removals.perHost.share")
     return None
 
 
-def _tree_trip(drafts: Sequence[Draft], guardrails: Guardrails, elsewhere: Taken) -> tuple[str, str] | None:
+def _tree_trip(drafts: Sequence[Draft], limits: Guardrails, elsewhere: Taken) -> tuple[str, str] | None:
     here = sum(len(_removals(draft)) for draft in drafts)
     if here == 0:
         return None
     total = here + elsewhere.count
-    if total > guardrails.removals_total:
-        cause = f"{counted(total, 'removal')} over all hosts, allowed are {guardrails.removals_total}"
-        return cause, _SMALLER.format(limit="spec.guardrails.removals.total.count")
+    if total > limits.removals_total:
+        cause = f"{counted(total, 'removal')} over all hosts, {_allowed(limits, limits.removals_total)}"
+        return cause, _smaller(limits, "removals.total.count")
     size = elsewhere.bytes + sum(_bytes(draft.changes[key]) for draft in drafts for key in _removals(draft))
-    if size > guardrails.removals_bytes:
-        allowed = approximate_size(guardrails.removals_bytes)
-        cause = f"{approximate_size(size)} would be removed over all hosts, allowed are {allowed}"
-        return cause, _SMALLER.format(limit="spec.guardrails.removals.bytes")
+    if size > limits.removals_bytes:
+        allowed = _allowed(limits, approximate_size(limits.removals_bytes))
+        cause = f"{approximate_size(size)} would be removed over all hosts, {allowed}"
+        return cause, _smaller(limits, "removals.bytes")
     return None
 
 

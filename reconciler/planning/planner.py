@@ -7,6 +7,7 @@ from datetime import datetime
 from reconciler.model.change import NAME, REMOVALS, Effect, Verb
 from reconciler.model.desired import Desired
 from reconciler.model.errors import ReconcilerError
+from reconciler.model.guardrails import Guardrails
 from reconciler.model.key import Key, ObjectName
 from reconciler.model.plan import Action, AtRisk, Blocked, HostPlan, Plan, PlanSource, Reason
 from reconciler.model.trash import trash_group, trash_time
@@ -34,18 +35,19 @@ def plan(
     created_at: datetime,
     known_hosts: frozenset[str] = frozenset(),
     elsewhere: Taken = NOTHING_TAKEN,
+    ceilings: Guardrails | None = None,
 ) -> Plan:
     """The plan of all hosts in `views`. `known_hosts` are those we have applied to before; `elsewhere` is what the same
-    revision takes away on hosts that are not in `views`.
+    revision takes away on hosts that are not in `views`; `ceilings` hold beside the repository's guardrails.
 
     Actions, their order and ids don't depend on `created_at`. ReconcilerError when references go round.
     """
     stamp = trash_time(created_at), trash_group(desired.revision)
-    drafts = [_draft(desired, view, kinds, stamp) for view in views]
+    drafts = [_draft(desired, view, kinds, stamp, ceilings) for view in views]
     for draft in drafts:
-        enforce_policy(draft, desired.guardrails)
+        enforce_policy(draft)
         settle(draft)
-    if enforce_guardrails(drafts, desired.guardrails, elsewhere):
+    if enforce_guardrails(drafts, elsewhere):
         for draft in drafts:
             settle(draft)
     made = Plan(
@@ -58,9 +60,11 @@ def plan(
     return made
 
 
-def _draft(desired: Desired, view: HostView, kinds: Mapping[str, Kind], stamp: tuple[str, str]) -> Draft:
+def _draft(
+    desired: Desired, view: HostView, kinds: Mapping[str, Kind], stamp: tuple[str, str], ceilings: Guardrails | None
+) -> Draft:
     facts = view.inventory.facts
-    draft = Draft(view, desired, kinds, facts.host_id if facts is not None else "", stamp)
+    draft = Draft(view, desired, kinds, facts.host_id if facts is not None else "", stamp, ceilings=ceilings)
     if cause := view.inventory.wrong_host:
         remedy = "correct spec.identity of the Host, or what its transport points at"
         for key, resource in view.resources.items():

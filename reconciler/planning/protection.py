@@ -7,6 +7,7 @@ from reconciler.model.lifecycle import Protect
 from reconciler.model.observed import Observed
 from reconciler.model.resource import Resource
 from reconciler.planning.draft import Draft
+from reconciler.planning.words import way_out, whose
 
 
 class Protection(NamedTuple):
@@ -25,8 +26,8 @@ def protection(draft: Draft, observed: Observed, resource: Resource | None = Non
         return Protection(f"it was last applied with protect: {row.lifecycle.protect}")
     if resource is not None and resource.lifecycle.protect is not Protect.NONE:
         return Protection(f"its manifest says protect: {resource.lifecycle.protect}")
-    for pattern in draft.desired.guardrails.protect:
-        if fnmatchcase(str(draft.key(observed.name)), pattern):
-            cause = f"the repository's guardrails protect {pattern}"
-            return Protection(cause, "change spec.guardrails.protect in repository.yaml first")
+    for limits in draft.limits:
+        for pattern in limits.protect:
+            if fnmatchcase(str(draft.key(observed.name)), pattern):
+                return Protection(f"{whose(limits)} protect {pattern}", way_out(limits, "change", "protect", " first"))
     return None

@@ -1,5 +1,6 @@
 """Values as people read them."""
 
+from reconciler.model.guardrails import Guardrails
 from reconciler.model.quantity import format_size
 from reconciler.model.value import Value
 from reconciler.provider.field import FieldRule, Null
@@ -18,6 +19,18 @@ def shown(rule: FieldRule | None, value: Value) -> str:
             return printable(value)
         case _:
             return ", ".join(printable(item) for item in value) or "none"
+
+
+def whose(limits: Guardrails) -> str:
+    """Who set the limits: `the repository's guardrails`, or `the controller's ceilings (FILE)`."""
+    return f"the controller's ceilings ({limits.ceiling})" if limits.ceiling else "the repository's guardrails"
+
+
+def way_out(limits: Guardrails, do: str, limit: str, when: str = "") -> str:
+    """How to `do` something about one of the limits: in a commit, or, where no commit can, on the controller."""
+    if limits.ceiling:
+        return f"no commit can {do} that: it stands as {limit} in {limits.ceiling}, on the controller"
+    return f"{do} spec.guardrails.{limit} in repository.yaml{when}"
 
 
 def printable(text: str) -> str:

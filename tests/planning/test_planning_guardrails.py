@@ -25,6 +25,7 @@ from tests.planning.world import (
     standing,
     tree,
     view,
+    volume,
 )
 
 FREE = Guardrails(removals_per_host=10_000, removals_share_percent=100, removals_total=10_000)
@@ -202,3 +203,70 @@ def test_what_a_policy_refuses_blocks_what_needs_it() -> None:
 
     assert changes(plan) == []
     assert set(refusals(plan).values()) == {"policy"}
+
+
+def ceiling(**limits: object) -> Guardrails:
+    """A controller's ceilings that limit nothing else."""
+    return replace(FREE, removals_bytes=1 << 60, ceiling="/etc/ceilings.yaml", **limits)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("repository", "controller", "cause"),
+    [
+        (3, 2, "3 removals on this host, allowed are 2 by the controller's ceilings (/etc/ceilings.yaml)"),
+        (2, 3, "3 removals on this host, allowed are 2"),
+        (2, 1, "3 removals on this host, allowed are 1 by the controller's ceilings (/etc/ceilings.yaml)"),
+    ],
+)
+def test_the_stricter_of_two_limits_wins_and_the_ceiling_is_named_where_a_commit_is_no_help(
+    repository: int, controller: int, cause: str
+) -> None:
+    rails = replace(FREE, removals_per_host=repository)
+
+    plan = planned([], there(gone(3)), guardrails=rails, ceilings=ceiling(removals_per_host=controller))
+
+    assert {item.cause for item in plan.blocked} == {cause}
+    (remedy,) = {item.remedy for item in plan.blocked}
+    assert ("repository.yaml" in remedy) is ("controller" not in cause)
+    assert ("/etc/ceilings.yaml" in remedy) is ("controller" in cause)
+
+
+@pytest.mark.parametrize(
+    ("limits", "named"),
+    [
+        ({"removals_share_percent": 20}, "removals.perHost.share"),
+        ({"removals_total": 2}, "removals.total.count"),
+        ({"removals_bytes": 1}, "removals.bytes"),
+    ],
+)
+def test_every_ceiling_holds_by_itself_and_names_its_place(limits: dict[str, int], named: str) -> None:
+    kept = [dataset(f"tank/kept{number}") for number in range(9)]
+    seen = [*there(gone(3)), *(standing(each) for each in kept)]
+
+    free = planned(kept, seen, guardrails=FREE, ceilings=ceiling())
+    held = planned(kept, seen, guardrails=FREE, ceilings=ceiling() if not limits else replace(ceiling(), **limits))
+
+    assert len(free.actions) == 3
+    assert held.actions == ()
+    (remedy,) = {item.remedy for item in held.blocked}
+    assert remedy.startswith("remove fewer things at a time, for no commit can raise that: ")
+    assert f"it stands as {named} in /etc/ceilings.yaml" in remedy
+
+
+def test_what_either_protects_or_forbids_is_refused() -> None:
+    rails = replace(FREE, protect=("*/tank/gone000",), forbid_verbs=("create",))
+    more = ceiling(protect=("*/tank/gone001",), forbid_kinds=("Volume",))
+
+    plan = planned([dataset("tank/new"), volume("tank/vol")], there(gone(3)), guardrails=rails, ceilings=more)
+
+    assert changes(plan) == ["delete Dataset/tank/gone002"]
+    assert refusals(plan) == {
+        "Dataset/tank/gone000": "protected",
+        "Dataset/tank/gone001": "protected",
+        "Dataset/tank/new": "policy",
+        "Volume/tank/vol": "policy",
+    }
+    causes = {str(item.key.object): item.cause for item in plan.blocked}
+    assert "the repository's guardrails protect" in causes["Dataset/tank/gone000"]
+    assert "the controller's ceilings (/etc/ceilings.yaml) protect" in causes["Dataset/tank/gone001"]
+    assert causes["Volume/tank/vol"] == "the controller's ceilings (/etc/ceilings.yaml) forbid kind Volume"

@@ -208,6 +208,7 @@ def tree(
     *,
     guardrails: Guardrails = DEFAULT_RAILS,
     elsewhere: Taken = NOTHING_TAKEN,
+    ceilings: Guardrails | None = None,
     known: Iterable[str] = (),
     now: datetime = NOW,
     source: PlanSource = SOURCE,
@@ -221,7 +222,7 @@ def tree(
         {item.name: item.manifest for item in listed},
         {item.name: item.resources for item in listed},
     )
-    return plan(desired, listed, KINDS, source, now, frozenset(known), elsewhere)
+    return plan(desired, listed, KINDS, source, now, frozenset(known), elsewhere, ceilings)
 
 
 def planned(
@@ -231,11 +232,12 @@ def planned(
     *,
     guardrails: Guardrails = DEFAULT_RAILS,
     elsewhere: Taken = NOTHING_TAKEN,
+    ceilings: Guardrails | None = None,
     **options: object,
 ) -> HostPlan:
     """The plan of one host."""
     one = view(wanted, there, rows, **options)  # type: ignore[arg-type]
-    return tree([one], guardrails=guardrails, elsewhere=elsewhere).hosts[0]
+    return tree([one], guardrails=guardrails, elsewhere=elsewhere, ceilings=ceilings).hosts[0]
 
 
 def changes(plan: HostPlan) -> list[str]:
