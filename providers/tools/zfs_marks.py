@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from providers.tools.zfs_properties import MARK_PREFIX
-from providers.tools.zfs_rows import Rows
+from providers.tools.zfs_rows import SET_HERE, Rows
 from reconciler.model.errors import InvalidValue
 from reconciler.model.key import ObjectName, parse_object_name
 from reconciler.model.lifecycle import OnRemoval, Protect
@@ -38,14 +38,19 @@ def properties_of(mark: Mark) -> Mapping[str, Value]:
     return found
 
 
-def mark_in(rows: Rows) -> Mark | None:
-    """The mark set on the object itself; None where nobody's owner is.
+def mark_in(rows: Rows, host_id: str) -> Mark | None:
+    """The mark set on the object itself; None where nobody's owner is. `host_id` is the host's own.
 
-    What it says stays on the safe side: an unknown protection protects, an unknown way to go says nothing.
+    What it says stays on the safe side: an unknown protection protects, an unknown way to go says nothing. A mark that came
+    with a stream tells a copy from another machine; one from this machine tells nothing, for what was restored from a backup
+    is not ours to remove.
     """
-    if rows.sources[OWNER] != "local":
+    source = rows.sources[OWNER]
+    if source not in SET_HERE:
         return None
-    said = {name: rows.values[name] for name in MARKS if rows.sources[name] == "local"}
+    said = {name: rows.values[name] for name in MARKS if rows.sources[name] == source}
+    if source == "received" and said.get(HOST, host_id) == host_id:
+        return None
     protect = _PROTECT.get(said.get(PROTECT, Protect.NONE), Protect.ALL)
     on_removal = _ON_REMOVAL.get(said.get(ON_REMOVAL, ""))
     return Mark(said[OWNER], _name(said.get(KEY, "")), said.get(HOST, ""), protect, on_removal)

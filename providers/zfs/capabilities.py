@@ -22,7 +22,8 @@ _TABLE_HEAD = ["PROPERTY", "EDIT", "INHERIT", "VALUES"]
 class Capabilities:
     """What differs between one ZFS command line and another (illumos-cli.md 1.1).
 
-    `pools` is None where the tool could not be asked. `is_smartos` tells which dataset names the system keeps for itself.
+    `pools` is None where the tool could not be asked. `is_smartos` tells which dataset names the system keeps for itself;
+    `host_id` is the machine's own id in marks.
     `encrypts` says that datasets have encryption roots.
     """
 
@@ -30,6 +31,7 @@ class Capabilities:
     properties: frozenset[str]
     pools: frozenset[str] | None
     is_smartos: bool
+    host_id: str = ""
     encrypts: bool = False
 
     @property
@@ -97,6 +99,7 @@ def capabilities(facts: HostFacts) -> Capabilities:
         listed or sure,
         frozenset(name for name in pools.stdout.split("\n") if name and "/" not in name) if pools.succeeded else None,
         facts.version.startswith("joyent_"),
+        facts.host_id,
         dialect is not Dialect.ZFS_FUSE and "encryptionroot" in usage.split(),
     )
 

@@ -151,7 +151,7 @@ class Reading:
             ObjectName(self.kind, rows.name),
             fields,
             frozenset(stated),
-            mark_in(rows),
+            mark_in(rows, self.host.host_id),
             values.get("guid", ""),
             (ObjectName(self.kind, before_at(origin)),) if origin != "-" else (),
             _removal(rows, self.kind, around) if self.with_removal else None,
