@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from reconciler.model.change import FieldChange
 from reconciler.model.observed import Observed
+from reconciler.model.resource import Resource
 from reconciler.model.value import Fields, Value
 from reconciler.provider.field import Null
 from reconciler.provider.kind import Kind
@@ -30,6 +31,12 @@ def difference(kind: Kind, wanted: Fields, observed: Observed, ignore: tuple[str
         elif not is_met(kind, name, value, observed):
             changes.append(FieldChange(name, observed.fields[name], value, kind.rule(name).effect))
     return Difference(tuple(changes), tuple(unread))
+
+
+def holds_already(kind: Kind, resource: Resource, observed: Observed) -> bool:
+    """Whether every stated field was read and is met, but for ignored ones."""
+    found = difference(kind, resource.fields, observed, resource.lifecycle.ignore)
+    return not (found.fields or found.unread)
 
 
 def is_met(kind: Kind, name: str, value: Value, observed: Observed) -> bool:

@@ -78,9 +78,18 @@ class Draft:
         """The object's mode under the host's ceiling."""
         return lower_mode(lifecycle.mode, self.view.manifest.mode)
 
-    def mark(self, resource: Resource) -> Mark:
-        """The mark that the resource's object must bear."""
+    def whose(self, observed: Observed) -> Ownership:
+        """Whose an object is: by its mark, or by the ledger where there is no room for one."""
+        found = ownership(observed, self.owner, self.host_id)
+        if found is Ownership.UNMARKED and not self.kinds[observed.name.kind].carries_mark:
+            return Ownership.OURS if self.key(observed.name) in self.view.ledger else found
+        return found
+
+    def mark(self, resource: Resource) -> Mark | None:
+        """The mark that the resource's object must bear; None where there is no room for one."""
         lifecycle = resource.lifecycle
+        if not self.kinds[resource.key.kind].carries_mark:
+            return None
         return Mark(self.owner, resource.key.object, self.host_id, lifecycle.protect, lifecycle.on_removal)
 
     def trashing(self, lifecycle: Lifecycle, *, replaced: bool = False) -> Trashing:

@@ -16,7 +16,7 @@ def is_reached(kind: Kind, change: Change, observed: Observed | None) -> bool:
         case Verb.RESTORE if change.resource is None:
             return observed is not None and observed.mark == change.mark and observed.trashed is None
         case Verb.CREATE | Verb.UPDATE | Verb.REPLACE | Verb.RESTORE | Verb.ADOPT:
-            if observed is None or change.mark is None or change.resource is None or observed.mark != change.mark:
+            if observed is None or change.resource is None or observed.mark != change.mark:
                 return False
             if observed.trashed is not None:
                 return False

@@ -46,7 +46,7 @@ def _findings(plan: Plan, host: HostPlan, kinds: Mapping[str, Kind]) -> Iterator
         if action.verb in _PRUNING and not plan.source.whole:
             yield f"{name}: removes although the source was not read whole"
         yield from _adoption_findings(action)
-        yield from _removal_findings(action)
+        yield from _removal_findings(action, kinds[action.key.kind])
 
 
 def _graph_findings(host: HostPlan) -> Iterator[str]:
@@ -79,16 +79,16 @@ def _adoption_findings(action: Action) -> Iterator[str]:
         yield f"{name}: changes fields although only marks may be written"
 
 
-def _removal_findings(action: Action) -> Iterator[str]:
+def _removal_findings(action: Action, kind: Kind) -> Iterator[str]:
     observed, name = action.change.observed, _name(action)
     destructive = any(step.destructive for step in action.steps)
     if action.verb not in REMOVALS:
         if destructive:
             yield f"{name}: destroys although it is no removal"
         return
-    if observed is None or observed.mark is None:
+    if observed is None or (observed.mark is None and kind.carries_mark):
         yield f"{name}: takes away what we can't show to be ours"
-    elif observed.mark.protect is not Protect.NONE:
+    elif observed.mark is not None and observed.mark.protect is not Protect.NONE:
         yield f"{name}: takes away what is protected"
     if action.change.trashing is not None:
         if destructive:

@@ -6,7 +6,7 @@ from reconciler.model.lifecycle import Mode, OnRemoval
 from reconciler.model.observed import REMOVAL, Observed
 from reconciler.model.plan import Reason
 from reconciler.planning.draft import Draft
-from reconciler.planning.ownership import Ownership, ownership
+from reconciler.planning.ownership import Ownership
 from reconciler.planning.protection import protection
 
 PUT_BACK = "put the manifest back with {line}, apply it, then remove it"
@@ -18,11 +18,9 @@ def draft_removals(draft: Draft) -> None:
         return
     for name, observed in draft.objects.items():
         key = draft.key(name)
-        if observed.mark is None or observed.belongs_to or key in draft.view.resources:
+        if observed.belongs_to or key in draft.view.resources or name in draft.moved_away or name in draft.spared:
             continue
-        if name in draft.moved_away or name in draft.spared:
-            continue
-        match ownership(observed, draft.owner, draft.host_id):
+        match draft.whose(observed):
             case Ownership.OURS:
                 draft.ours.add(name)
                 _draft_removal(draft, key, observed)

@@ -7,12 +7,12 @@ from reconciler.model.change import MARK, NAME, ON_REMOVAL, PROTECT, Change, Fie
 from reconciler.model.key import Key, ObjectName
 from reconciler.model.ledger import LedgerRow
 from reconciler.model.lifecycle import Adopt, Disruption, Mode, OnRemoval, Protect
-from reconciler.model.observed import REMOVAL, Mark, Observed
+from reconciler.model.observed import REMOVAL, Observed
 from reconciler.model.plan import Miss, Reason, Released
 from reconciler.model.quantity import approximate_size
 from reconciler.model.resource import Resource
 from reconciler.planning.adoption import draft_adoption
-from reconciler.planning.diff import difference, is_ignored, released
+from reconciler.planning.diff import difference, holds_already, is_ignored, released
 from reconciler.planning.draft import Draft
 from reconciler.planning.ownership import Ownership, ownership, refusal
 from reconciler.planning.protection import protection
@@ -98,9 +98,12 @@ def _decide(
         cause = f"{key.name} belongs to {observed.belongs_to}"
         draft.block(key, verb, Reason.BELONGS_TO, cause, "remove the manifest", resource.origin)
         return
-    whose = ownership(observed, draft.owner, draft.host_id)
+    whose = draft.whose(observed)
     if whose is Ownership.UNMARKED and resource.lifecycle.adopt is not Adopt.NEVER:
         draft_adoption(draft, kind, resource, observed)
+        return
+    if whose is Ownership.UNMARKED and not kind.carries_mark and holds_already(kind, resource, observed):
+        # Used as it stands: nobody can say whose it is, and nothing has to change. It does not become ours by that.
         return
     former = former_names(draft, resource) | ({key.object} if rename else frozenset())
     if refused := refusal(whose, observed, former, was_ours=key in draft.view.ledger):
@@ -148,10 +151,9 @@ def _created_fields(resource: Resource) -> tuple[FieldChange, ...]:
 
 def _compare(draft: Draft, kind: Kind, resource: Resource, observed: Observed, rename: Rename | None) -> None:
     key, lifecycle = resource.key, resource.lifecycle
-    assert observed.mark is not None
     wanted = dict(resource.fields)
     row = draft.row(observed)
-    half_renamed = rename is None and observed.mark.name != key.object
+    half_renamed = rename is None and observed.mark is not None and observed.mark.name != key.object
     # A container's half-done rename may have left what lies in it half-done too.
     begun = key in draft.view.unfinished or (rename is not None and rename.carrier in draft.view.unfinished)
     uncertain = begun or row is None or half_renamed
@@ -167,7 +169,7 @@ def _compare(draft: Draft, kind: Kind, resource: Resource, observed: Observed, r
         for name, value in released(row.fields, resource.fields, observed):
             if not is_ignored(name, lifecycle.ignore):
                 draft.released.append(Released(key, name, value))
-    fields = (*_mark_fields(draft, observed, draft.mark(resource), rename), *found.fields)
+    fields = (*_mark_fields(draft, resource, observed, rename), *found.fields)
     if observed.trashed is not None and observed.removal is None:
         draft.wants.add((key.kind, REMOVAL))
     if not fields and observed.trashed is None:
@@ -197,14 +199,15 @@ def _compare(draft: Draft, kind: Kind, resource: Resource, observed: Observed, r
         _draft_replace(draft, change, resource, observed, replaced[0], _why(kind, fields, row))
 
 
-def _mark_fields(draft: Draft, observed: Observed, mark: Mark, rename: Rename | None) -> tuple[FieldChange, ...]:
+def _mark_fields(draft: Draft, resource: Resource, observed: Observed, rename: Rename | None) -> tuple[FieldChange, ...]:
     """What of our mark must be written: a new name, an unfinished rename, another protection or way to go."""
-    there = observed.mark
-    assert there is not None
+    there, mark = observed.mark, draft.mark(resource)
     fields = []
     if rename is not None:
-        fields.append(FieldChange(NAME, rename.old.name, mark.name.name))
-    elif there.name != mark.name:
+        fields.append(FieldChange(NAME, rename.old.name, resource.key.name))
+    if there is None or mark is None:
+        return tuple(fields)
+    if rename is None and there.name != mark.name:
         fields.append(FieldChange(MARK, str(there.name), str(mark.name)))
     if there.protect is not mark.protect:
         fields.append(FieldChange(PROTECT, there.protect.value, mark.protect.value))
