@@ -288,3 +288,25 @@ def test_a_host_is_looked_at_again_only_when_a_commit_concerns_it(site: Site) ->
         controller.wait_for("converged", host="h", actions=2)
 
         assert len(commands_run(site.state, "k")) == before
+
+
+@pytest.mark.parametrize("loss", ["the folder is gone", "its hosts are gone"])
+def test_a_source_that_lost_everything_takes_nothing_away_and_the_last_good_state_is_kept(site: Site, loss: str) -> None:
+    class Folder(Site):
+        @property
+        def source(self) -> tuple[str, ...]:
+            return (str(self.remote.path),)
+
+    folder = Folder(site.root / "other")
+    tree, aside = folder.remote.path, folder.root / "aside"
+    (tree / "hosts/h/objects.yaml").write_text(dataset("tank/a", "64MiB"))
+    with folder.running() as controller:
+        controller.wait_for("converged")
+        (tree if loss == "the folder is gone" else tree / "hosts").rename(aside)
+        controller.wait_for("source", level="error")
+        controller.send(signal.SIGHUP)
+        assert not controller.comes("action ended", within_s=1.0)
+        eventually(lambda: folder.has("SourceStale", "True"), "the status says that the source is stale")
+        seen = everything_on(folder.state)
+
+    assert "tank/a\tquota\t67108864\tlocal" in seen
