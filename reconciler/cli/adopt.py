@@ -128,7 +128,7 @@ def _found(look: Look, desired: Desired, registry: Registry, kind: str | None, p
         if key in named:
             found.counts["named by manifests"] += 1
         elif observed.belongs_to:
-            found.counts["of guests or of the system"] += 1
+            found.counts["of guests or of the system, or in the trash"] += 1
         elif observed.mark is not None:
             found.counts["with a mark: of this or another repository, or copied from another machine"] += 1
         elif rules.contained_in and rules.container(name.name) is None:

@@ -13,7 +13,8 @@ from reconciler.cli.source import chosen_hosts, loaded
 from reconciler.controller.installed import installed_registry
 from reconciler.model.errors import ExitCode
 from reconciler.model.key import Key
-from reconciler.model.observed import Inventory
+from reconciler.model.observed import Inventory, Observed
+from reconciler.planning.ownership import Ownership, ownership
 from reconciler.planning.render_json import json_value, timestamp, unreadable_document
 from reconciler.planning.words import counted
 
@@ -96,10 +97,18 @@ def _print(inventory: Inventory) -> None:
     if inventory.facts is not None:
         click.echo(f"{inventory.host}: {inventory.facts.system} {inventory.facts.release} {inventory.facts.version}")
     for name, observed in sorted(inventory.objects.items()):
-        owner = f"owned by {observed.mark.owner}" if observed.mark is not None else "unmanaged"
-        whose = f"belongs to {observed.belongs_to}" if observed.belongs_to else owner
-        click.echo(f"  {name}  ({whose}, {counted(len(observed.fields), 'field')})")
+        click.echo(f"  {name}  ({_whose(observed, inventory)}, {counted(len(observed.fields), 'field')})")
     if inventory.wrong_host:
         click.echo(f"  WRONG HOST: {inventory.wrong_host}", err=True)
     for trouble in inventory.unreadable:
         click.echo(f"  UNREADABLE provider {trouble.provider}: {trouble.cause}\n  remedy: {trouble.remedy}", err=True)
+
+
+def _whose(observed: Observed, inventory: Inventory) -> str:
+    if observed.belongs_to:
+        return f"belongs to {observed.belongs_to}"
+    if observed.mark is None:
+        return "unmanaged"
+    host_id = inventory.facts.host_id if inventory.facts is not None else ""
+    is_copy = ownership(observed, observed.mark.owner, host_id) is Ownership.FOREIGN_COPY
+    return f"a copy of what {observed.mark.owner} has on another machine" if is_copy else f"owned by {observed.mark.owner}"
