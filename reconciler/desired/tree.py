@@ -133,10 +133,9 @@ class _Assembly:
                 self._take_host(manifest)
             of_host = self.resources[host]
             for resource in contents.resources:
-                if resource.key in of_host:
-                    self._note_twice(resource, of_host[resource.key].origin)
-                else:
-                    of_host[resource.key] = resource
+                first = of_host.setdefault(resource.key, resource)
+                if first is not resource:
+                    self._note_twice(resource, first.origin)
         for host, path in first_of_host.items():
             if host not in self.hosts and host not in self.unclear:
                 self.unclear.add(host)

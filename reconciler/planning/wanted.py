@@ -105,7 +105,7 @@ def _decide(
     if whose is Ownership.UNMARKED and not kind.carries_mark and holds_already(kind, resource, observed):
         # Used as it stands: nobody can say whose it is, and nothing has to change. It does not become ours by that.
         return
-    former = former_names(draft, resource) | ({key.object} if rename else frozenset())
+    former = former_names(draft, resource) | ({key.object} if rename else set()) if whose is Ownership.MOVED else frozenset()
     if refused := refusal(whose, observed, former, was_ours=key in draft.view.ledger):
         reason, cause, remedy = refused
         draft.block(key, verb, reason, cause, remedy, resource.origin)
