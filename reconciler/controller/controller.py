@@ -224,8 +224,10 @@ class Controller:
 
 def _concerns(before: Current, now: Current, host: str) -> bool:
     """Whether a host's wishes, or limits that hold for all, differ between two revisions."""
+    resources, earlier = now.desired.resources.get(host), before.desired.resources.get(host)
     return (
         before.desired.hosts.get(host) != now.desired.hosts.get(host)
-        or before.desired.resources.get(host) != now.desired.resources.get(host)
+        # A host of whose files none changed has the very same mapping again.
+        or (resources is not earlier and resources != earlier)
         or (before.desired.owner, before.desired.guardrails) != (now.desired.owner, now.desired.guardrails)
     )

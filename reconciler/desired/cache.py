@@ -51,20 +51,36 @@ class Occasion(NamedTuple):
 
 
 @dataclass(slots=True)
+class HostParts:
+    """All that a host's resources are taken from, in the order of paths."""
+
+    files: list[FileContents] = field(default_factory=list)
+    shared: list[Resource] = field(default_factory=list)
+
+
+class KnownHost(NamedTuple):
+    """A host's resources among which no key stands twice and no cycle was found, and what they were taken from."""
+
+    parts: HostParts
+    resources: dict[Key, Resource]
+
+
+@dataclass(slots=True)
 class LoadMemory:
     """What the last load of a tree made of its files; given to the next one, it is brought up to date by it.
 
-    Belongs to one tree, one registry and one thread at a time. `acyclic` holds resources by host among which no cycle was
-    found: only what differs from them is searched again.
+    Belongs to one tree, one registry and one thread at a time. A host whose parts are those of the last load has the very same
+    mapping of resources again, so that whoever compares two loads can tell at once; of another one only what differs is
+    searched for cycles.
     """
 
     registry: Registry | None = None
     files: dict[str, FileContents] = field(default_factory=dict)
     expanded: dict[Occasion, Resource | list[Problem]] = field(default_factory=dict)
-    acyclic: dict[str, Mapping[Key, Resource]] = field(default_factory=dict)
+    hosts: dict[str, KnownHost] = field(default_factory=dict)
 
     def begin(self, registry: Registry) -> None:
         """Forgets everything when the kinds are not those of the last load."""
         if self.registry is not registry:
-            self.files, self.expanded, self.acyclic = {}, {}, {}
+            self.files, self.expanded, self.hosts = {}, {}, {}
             self.registry = registry

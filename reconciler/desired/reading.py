@@ -69,17 +69,16 @@ def read_tree(
             files[path] = unread_contents(path, entry.blob, where, too_large(entry.size_bytes))
         else:
             pending.append(_Pending(entry, where))
+            files[path] = FileContents(entry.blob, where)  # keeps its place among the others
     if hiding:
         findings.extend(_hiding(hiding, ordered, read))
-    if not pending:
-        return ReadTree(files, findings)
     for (entry, where), parsed in _parsed(pending, read, cache):
         files[entry.path] = (
             unread_contents(entry.path, entry.blob, where, parsed)
             if isinstance(parsed, YamlError)
             else file_contents(entry.path, entry.blob, where, parsed, kinds, locator)
         )
-    return ReadTree(dict(sorted(files.items())), findings)
+    return ReadTree(files, findings)
 
 
 def _parsed(

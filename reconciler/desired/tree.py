@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TypeAlias
 
-from reconciler.desired.cache import DocumentCache, LoadMemory, Occasion
+from reconciler.desired.cache import DocumentCache, HostParts, KnownHost, LoadMemory, Occasion
 from reconciler.desired.contents import FileContents, SharedManifest
 from reconciler.desired.edges import Edge, cycles, unresolved
 from reconciler.desired.entry import ReadBlobs, TreeEntry
@@ -80,7 +81,7 @@ def load(
         hosts={host: assembly.hosts[host] for host in kept},
         resources={host: assembly.resources[host] for host in kept},
         whole=only_hosts is None,
-        place=_Placer(read, {path: contents.blob for path, contents in tree.files.items()}),
+        place=_Placer(read, tree.files),
     )
     return ValidTree(desired, findings)
 
@@ -101,6 +102,7 @@ class _Assembly:
     strict: bool
     findings: list[Finding]
     hosts: dict[str, HostManifest] = field(default_factory=dict)
+    parts: dict[str, HostParts] = field(default_factory=dict)
     resources: dict[str, dict[Key, Resource]] = field(default_factory=dict)
     unclear: set[str] = field(default_factory=set)
     broken: set[tuple[str, str]] = field(default_factory=set)
@@ -108,9 +110,9 @@ class _Assembly:
     def assemble(self) -> None:
         self._take_files()
         self._take_shared()
-        acyclic, self.memory.acyclic = self.memory.acyclic, {}
-        for host in self.resources:
-            self._check_edges(host, acyclic.get(host, {}))
+        before, self.memory.hosts = self.memory.hosts, {}
+        for host, parts in self.parts.items():
+            self._take_resources(host, parts, before.get(host))
         if REPOSITORY not in self.files:
             cause = f"there is no {REPOSITORY}: the owner is {DEFAULT_OWNER}"
             self._note_path(REPOSITORY, Severity.WARNING, cause, "add one with kind: Repository and the owner as metadata.name")
@@ -128,14 +130,10 @@ class _Assembly:
                 continue
             if host not in first_of_host:
                 first_of_host[host] = path
-                self.resources[host] = {}
+                self.parts[host] = HostParts()
             for manifest in contents.hosts:
                 self._take_host(manifest)
-            of_host = self.resources[host]
-            for resource in contents.resources:
-                first = of_host.setdefault(resource.key, resource)
-                if first is not resource:
-                    self._note_twice(resource, first.origin)
+            self.parts[host].files.append(contents)
         for host, path in first_of_host.items():
             if host not in self.hosts and host not in self.unclear:
                 self.unclear.add(host)
@@ -165,22 +163,41 @@ class _Assembly:
                     self.memory.expanded[occasion] = made
                     self._take_expanded(manifest, host.name, made)
                 if not self.unclear:
-                    self._note_problems(manifest, selector_warnings(manifest.selector, self.resources, len(selected)))
+                    self._note_problems(manifest, selector_warnings(manifest.selector, self.parts, len(selected)))
 
     def _take_expanded(self, manifest: SharedManifest, host: str, made: Resource | list[Problem]) -> None:
         if isinstance(made, list):
             self._note_problems(manifest, made)
             self.broken.add((host, subject(manifest.document)))
             return
-        of_host = self.resources[host]
-        if made.key in of_host:
-            self._note_twice(made, of_host[made.key].origin)
-        else:
-            of_host[made.key] = made
+        self.parts[host].shared.append(made)
 
-    def _check_edges(self, host: str, before: Mapping[Key, Resource]) -> None:
+    def _take_resources(self, host: str, parts: HostParts, before: KnownHost | None) -> None:
+        """A host's resources, and what is wrong among them; those of the last load where they come of the same parts."""
+        if before is not None and before.parts == parts:
+            of_host, is_sound, changed = before.resources, True, []
+        else:
+            of_host, is_sound = self._merged(parts)
+            earlier = before.resources if before is not None else {}
+            changed = [resource for key, resource in of_host.items() if earlier.get(key) is not resource]
+        self.resources[host] = of_host
+        if self._is_acyclic(host, changed) and is_sound:
+            self.memory.hosts[host] = KnownHost(parts, of_host)
+
+    def _merged(self, parts: HostParts) -> tuple[dict[Key, Resource], bool]:
+        """The resources by key, and whether no key stands twice."""
+        of_host: dict[Key, Resource] = {}
+        is_sound = True
+        for resource in chain(*(contents.resources for contents in parts.files), parts.shared):
+            first = of_host.setdefault(resource.key, resource)
+            if first is not resource:
+                self._note_twice(resource, first.origin)
+                is_sound = False
+        return of_host, is_sound
+
+    def _is_acyclic(self, host: str, changed: Iterable[Resource]) -> bool:
+        """Whether no cycle goes through what changed; it is noted, and so are names that lead nowhere."""
         of_host = self.resources[host]
-        changed = [resource for key, resource in of_host.items() if before.get(key) is not resource]
         for resource in of_host.values():
             if (resource.depends_on or self.strict) and not self.unclear & {host, ""}:
                 for name in unresolved(resource, of_host, strict=self.strict):
@@ -189,8 +206,7 @@ class _Assembly:
         found = list(cycles(changed, of_host))
         for cycle in found:
             self._note_cycle(cycle, of_host)
-        if not found:
-            self.memory.acyclic[host] = of_host
+        return not found
 
     def _is_broken(self, host: str, names: Iterable[ObjectName]) -> bool:
         return any((where, f"{name.kind} {name.name}") in self.broken for name in names for where in (host, ""))
@@ -224,16 +240,16 @@ class _Assembly:
 class _Placer:
     """Finds the place of a field inside a resource's manifest again (`Desired.place`)."""
 
-    def __init__(self, read: ReadBlobs, blobs: Mapping[str, str]) -> None:
+    def __init__(self, read: ReadBlobs, files: Mapping[str, FileContents]) -> None:
         self._locator = Locator(read)
-        self._blobs = blobs
+        self._files = files
 
     def __call__(self, resource: Resource, field_name: str) -> Origin:
-        blob = self._blobs.get(resource.origin.path)
-        if blob is None:
+        contents = self._files.get(resource.origin.path)
+        if contents is None:
             return resource.origin
         try:
-            return self._locator.place(resource.origin, blob, field_name)
+            return self._locator.place(resource.origin, contents.blob, field_name)
         except ReconcilerError:
             # The source is gone by now; the manifest's first line is a place too.
             return resource.origin

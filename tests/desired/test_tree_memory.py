@@ -120,6 +120,37 @@ def test_a_dependency_that_goes_away_is_missed() -> None:
     ]
 
 
+def test_a_host_that_did_not_change_has_the_very_same_mapping_of_resources() -> None:
+    tree, memory = tree_of(FILES), LoadMemory()
+    first = valid(tree.load(TOY, memory=memory)).desired.resources
+    tree.add("hosts/hv01/a.yaml", box("a", "size: 2KiB"))
+
+    second = valid(tree.load(TOY, memory=memory)).desired.resources
+
+    assert second["hv02"] is first["hv02"]
+    assert second["hv01"] is not first["hv01"]
+
+
+def test_a_shared_manifest_changes_the_mappings_of_the_hosts_that_it_is_for() -> None:
+    tree, memory = tree_of(FILES), LoadMemory()
+    first = valid(tree.load(TOY, memory=memory)).desired.resources
+    tree.add("shared/v.yaml", box("w-$(n)", metadata="hosts: {labels: {many: yes}}"))
+
+    second = valid(tree.load(TOY, memory=memory)).desired.resources
+
+    assert second["hv01"] is first["hv01"]
+    assert {key.name for key in second["hv02"]} == {"s", "w-2"}
+    same(tree, memory)
+
+
+def test_a_key_that_stands_twice_is_told_again() -> None:
+    tree, memory = tree_of(FILES | {"hosts/hv01/twice.yaml": box("a")}), LoadMemory()
+    first = findings(tree.load(TOY, memory=memory))
+
+    assert any("has a manifest already" in finding for finding in first)
+    assert findings(tree.load(TOY, memory=memory)) == first
+
+
 def test_other_kinds_make_memory_worthless() -> None:
     tree, memory = tree_of(FILES), LoadMemory()
     valid(tree.load(TOY, memory=memory))
