@@ -26,6 +26,8 @@ from results import Figure, write
 from throwaway_pool import inside_pool
 
 DATASETS = 20
+CHANGED = "d07"
+"""A dataset without others in it: the look after its change is at it alone."""
 PER_HOST = 50
 BARS_MS = {"p50": 200, "p95": 500}
 IDLE_MIB = {100: 64, 10_000: 160}
@@ -89,7 +91,8 @@ class Measured:
 
 def _measured(files: int, scratch: Path, commits: int) -> Measured:
     work = _work_tree(files, scratch)
-    one = work / "hosts/h000/d00.yaml"
+    name = f"tank/bench{files}/{CHANGED}"
+    one = work / f"hosts/h000/{CHANGED}.yaml"
     times = []
     with _running(work, scratch / "state") as controller:
         controller.wait_for("converged")
@@ -97,12 +100,12 @@ def _measured(files: int, scratch: Path, commits: int) -> Measured:
         idle_mib = controller.resident_mib()
         before = controller.cpu_s()
         for number in range(commits):
-            one.write_text(dataset_manifest(f"tank/bench{files}", quota=f"{number + 2}GiB"))
-            _git(work, "commit", "--quiet", "--message", f"quota {number + 2}", "hosts/h000/d00.yaml")
+            one.write_text(dataset_manifest(name, quota=f"{number + 2}GiB"))
+            _git(work, "commit", "--quiet", "--message", f"quota {number + 2}", f"hosts/h000/{CHANGED}.yaml")
             moved = (work / ".git/refs/heads/main").stat().st_mtime
             times.append((controller.wait_for("converged") - moved) * 1000)
             told = subprocess.run(
-                ["zfs", "get", "-Hp", "-o", "value", "quota", f"tank/bench{files}"], check=True, capture_output=True, text=True
+                ["zfs", "get", "-Hp", "-o", "value", "quota", name], check=True, capture_output=True, text=True
             )
             assert int(told.stdout) == (number + 2) << 30, told.stdout
             time.sleep(0.05)

@@ -48,5 +48,7 @@ def write(title: str, how: str, figures: Sequence[Figure]) -> None:
 
 
 def _shown(value: float, unit: str) -> str:
-    digits = 2 if unit == "x" else 1 if value < 10 else 0
-    return f"{value:,.{digits}f} {unit}" if unit != "x" else f"{value:.{digits}f}"
+    """`unit` is x for a ratio and empty for a count; neither is written."""
+    if unit in ("x", ""):
+        return f"{value:.2f}" if unit else f"{value:.0f}"
+    return f"{value:,.{1 if value < 10 else 0}f} {unit}"
