@@ -39,6 +39,8 @@ class Figure:
 def write(title: str, how: str, figures: Sequence[Figure]) -> None:
     """Puts the section in the place of the old one of that title, or at the end."""
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
+    # Ours and the daemon's share the cores with whatever else runs: above one per core, the clock measures that too.
+    machine += f", load average {os.getloadavg()[0]:.1f} at the end"
     table = "\n".join(("| what | figure | bar | CPU |", "|---|---|---|---|", *(figure.row() for figure in figures)))
     section = f"## {title}\n\n{machine}. {how}\n\n{table}\n"
     text = PLACE.read_text() if PLACE.exists() else ""
