@@ -78,7 +78,10 @@ def apply_source(
         wanted = narrowed(whole, kind, name)
         print_warnings(wanted.warnings)
         chosen = chosen_hosts(wanted.desired, hosts)
-        stopped, results = run_async(_apply(registry, wanted, chosen, confirm, state, head_start, source_name, ceilings))
+        reviewed = saved is not None or not yes
+        stopped, results = run_async(
+            _apply(registry, wanted, chosen, confirm, state, head_start, source_name, ceilings, reviewed=reviewed)
+        )
     if results is None:
         click.echo("declined; nothing was done", err=True)
         return ExitCode.ERROR
@@ -87,6 +90,9 @@ def apply_source(
     else:
         for result in results:
             click.echo(result_text(result))
+    for result in results:
+        if result.trouble is not None:
+            click.echo(f"error: {result.trouble}", err=True)
     return stopped or result_exit_code(results)
 
 
@@ -123,6 +129,8 @@ async def _apply(
     head_start: HeadStart,
     source_name: str,
     ceilings: Guardrails | None,
+    *,
+    reviewed: bool,
 ) -> tuple[int, list[HostResult] | None]:
     """The exit code of a signal that asked to stop (else 0), and results by host; None when the person declined."""
     stop = asyncio.Event()
@@ -134,5 +142,5 @@ async def _apply(
             return ExitCode.CONVERGED, None
         total = sum(len(host.runnable) for host in planned.plan.hosts)
         with progress(total) as shown, stopping(stop.set, lambda text: click.echo(text, err=True), STOP_HINT) as stopped:
-            results = await apply_hosts(setting, planned, wanted.desired, connections, journal, shown, stop)
+            results = await apply_hosts(setting, planned, wanted.desired, connections, journal, shown, stop, reviewed=reviewed)
     return stopped.code, results

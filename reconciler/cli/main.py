@@ -22,6 +22,7 @@ _COMMANDS = {
     "adopt": "Write manifests for what is on a host and nobody manages.",
     "status": "Show what the controller last saw and did.",
     "trash": "List, restore or purge what was removed.",
+    "hold": "Keep our hands off an object or a host for a while.",
     "schema": "Print the JSON Schema of manifests, for editors.",
     "providers": "List providers, their kinds and fields.",
     "doctor": "Say what is missing on this machine and how to get it.",

@@ -4,14 +4,23 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from reconciler.controller.passes import HostResult
-from reconciler.model.errors import ExitCode
+from reconciler.model.errors import ExitCode, ReconcilerError
 from reconciler.model.outcome import Outcome, OutcomeState
 from reconciler.model.plan import HostPlan, Plan
 from reconciler.planning.render_json import blocked_document
 from reconciler.planning.words import counted
 
-PRECEDENCE = (ExitCode.UNREADABLE, ExitCode.FAILED, ExitCode.BLOCKED, ExitCode.PENDING, ExitCode.CONVERGED)
-"""Of several ends the first that applies (errors and wrong usage have ended the command before)."""
+PRECEDENCE = (
+    ExitCode.ERROR,
+    ExitCode.LOCKED,
+    ExitCode.UNREADABLE,
+    ExitCode.STALE,
+    ExitCode.FAILED,
+    ExitCode.BLOCKED,
+    ExitCode.PENDING,
+    ExitCode.CONVERGED,
+)
+"""Of several ends the first that applies (wrong usage has ended the command before)."""
 
 
 def plan_exit_code(plan: Plan, *, tell_pending: bool) -> int:
@@ -26,6 +35,8 @@ def result_exit_code(results: Sequence[HostResult]) -> int:
         if any(outcome.state is not OutcomeState.SUCCEEDED for outcome in result.outcomes):
             ends.append(ExitCode.FAILED)
         ends += _plan_ends((result.final,), tell_pending=False)
+        if result.trouble is not None:
+            ends.append(ExitCode(result.trouble.exit_code))
         if result.final.runnable:
             ends.append(ExitCode.FAILED)
     return _worst(ends)
@@ -42,14 +53,22 @@ def result_document(revision: str, results: Sequence[HostResult]) -> dict[str, A
                 "converged": result.is_converged,
                 "outcomes": [_outcome(outcome) for outcome in result.outcomes],
                 "blocked": [blocked_document(item) for item in result.final.blocked],
+                **({"notApplied": _trouble(result.trouble)} if result.trouble is not None else {}),
             }
             for result in results
         ],
     }
 
 
+def _trouble(trouble: ReconcilerError) -> dict[str, Any]:
+    reason = "locked" if trouble.exit_code == ExitCode.LOCKED else "stale" if trouble.exit_code == ExitCode.STALE else "error"
+    return {"reason": reason, "cause": trouble.cause, "remedy": trouble.remedy}
+
+
 def result_text(result: HostResult) -> str:
     """One line for a host: its name, whether it is as the source says, and what did not go well."""
+    if result.trouble is not None:
+        return f"{result.host}: not applied, {counted(len(result.final.runnable), 'action')} still pending"
     parts = []
     for state in OutcomeState:
         count = sum(outcome.state is state for outcome in result.outcomes)

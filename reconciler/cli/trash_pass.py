@@ -155,7 +155,7 @@ async def _plan_and_run(
             click.echo("declined; nothing was done", err=True)
             return ExitCode.ERROR
         with progress(total) as shown, stopping(stop.set, lambda text: click.echo(text, err=True), STOP_HINT) as stopped:
-            done = await carry_out_all(setting, views, made, connections, journal, shown, stop)
+            done = await carry_out_all(setting, views, made, wanted.desired.owner, connections, journal, shown, stop)
     failed = False
     for host, outcomes in done:
         good = sum(outcome.state is OutcomeState.SUCCEEDED for outcome in outcomes)

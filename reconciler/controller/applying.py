@@ -54,8 +54,12 @@ async def apply_hosts(
     journal: Journal,
     progress: Progress,
     stop: asyncio.Event,
+    *,
+    reviewed: bool = False,
 ) -> list[HostResult]:
     """Runs the plans of all hosts side by side; trouble on one ends no other, and is raised when all have ended.
+
+    A plan that somebody has `reviewed` is not run on a host where another writer has changed it since.
 
     Afterwards the status of each host is kept, unless the plan was narrowed to some objects; forgotten hosts lose theirs.
     """
@@ -64,7 +68,18 @@ async def apply_hosts(
     for host in planned.plan.forgotten:
         forget_host(setting.database, journal, host)
     results = await every(
-        apply_host(setting, planned, host, desired, connections, journal, progress, stop, _on_other_hosts(planned, host.host))
+        apply_host(
+            setting,
+            planned,
+            host,
+            desired,
+            connections,
+            journal,
+            progress,
+            stop,
+            _on_other_hosts(planned, host.host),
+            reviewed=reviewed,
+        )
         for host in planned.plan.hosts
     )
     if desired.whole:

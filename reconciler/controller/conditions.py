@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from reconciler.controller.passes import HostResult
+from reconciler.model.errors import ExitCode
 from reconciler.model.key import Key
 from reconciler.model.outcome import OutcomeState
 from reconciler.model.plan import Action, HostPlan
@@ -96,7 +97,10 @@ def _host_conditions(view: HostView, result: HostResult, stale: str) -> Iterable
 def _ready(result: HostResult) -> Condition:
     final = result.final
     failed = [outcome for outcome in result.outcomes if outcome.state is not OutcomeState.SUCCEEDED]
-    if result.is_converged:
+    if result.trouble is not None:
+        reason = "Locked" if result.trouble.exit_code == ExitCode.LOCKED else "NotApplied"
+        message = result.trouble.cause
+    elif result.is_converged:
         reason, message = "Converged", "the host is as the source says"
     elif final.unreadable:
         reason, message = "Unreadable", final.unreadable[0].cause

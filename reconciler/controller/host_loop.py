@@ -70,6 +70,7 @@ class HostLoop:
     _stop_pass: asyncio.Event = field(default_factory=asyncio.Event)
     _failures: int = 0
     _retired: bool = False
+    _told_trouble: str = ""
 
     def wake(self, *, newer: bool) -> None:
         """Asks for a pass now; `newer` ends one under way at a safe point, for what it works towards is out of date."""
@@ -104,7 +105,10 @@ class HostLoop:
                 return
             result, view = done
             keep_status(self.setting, view, result, current.source.revision, self.fetched(), self.stale())
-            tell_result(self.log, result, current.source.revision)
+            # A writer that works for long is told of once, not at each try.
+            if result.trouble is None or result.trouble.cause != self._told_trouble:
+                tell_result(self.log, result, current.source.revision)
+            self._told_trouble = result.trouble.cause if result.trouble is not None else ""
         except ReconcilerError as trouble:
             self._failures += 1
             self.log.error("pass failed", host=self.host, cause=trouble.cause, remedy=trouble.remedy)
@@ -132,6 +136,8 @@ class HostLoop:
         result = await apply_host(
             self.setting, planned, plan, current.desired, self.connections, self.journal, progress, self._stop_pass, elsewhere
         )
+        if result.ran is not None:
+            self.tally.add(self.host, taken(result.ran))
         return result, view
 
 
@@ -143,4 +149,9 @@ def _worth_retrying(result: HostResult) -> bool:
         and (outcome.failure is None or outcome.failure.retry in again)
         for outcome in result.outcomes
     )
-    return failed or bool(result.final.unreadable) or (bool(result.final.runnable) and not result.outcomes)
+    return (
+        result.trouble is not None
+        or failed
+        or bool(result.final.unreadable)
+        or (bool(result.final.runnable) and not result.outcomes)
+    )

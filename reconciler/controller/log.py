@@ -88,6 +88,8 @@ def tell_finding(log: Log, finding: Finding) -> None:
 def tell_result(log: Log, result: HostResult, revision: str) -> None:
     """How a pass over one host has ended, as one event for each thing that stands in the way and one for the whole."""
     final = result.final
+    if result.trouble is not None:
+        log.error("not applied", host=result.host, cause=result.trouble.cause, remedy=result.trouble.remedy)
     for trouble in final.unreadable:
         log.error("unreadable", host=result.host, provider=trouble.provider, cause=trouble.cause, remedy=trouble.remedy)
     if final.wrong_host:

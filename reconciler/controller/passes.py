@@ -1,6 +1,7 @@
 """One pass: look at hosts, plan, and, when applying, act and look again."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from reconciler.controller.final_look import inventory_after
+from reconciler.controller.writing import NotTheWriterError, holds_in_force, only_writer
 from reconciler.hosts.connect import connect, probes_worth_a_head_start
 from reconciler.hosts.execute import Execution, Progress, execute, ledger_row
 from reconciler.hosts.head_start import HeadStart
@@ -15,9 +17,10 @@ from reconciler.hosts.local import NO_HEAD_START
 from reconciler.hosts.observe import Look, observe
 from reconciler.hosts.transport import Transport
 from reconciler.model.desired import Desired
-from reconciler.model.errors import ReconcilerError
+from reconciler.model.errors import ExitCode, ReconcilerError
 from reconciler.model.facts import HostFacts
 from reconciler.model.guardrails import Guardrails
+from reconciler.model.hold import Hold
 from reconciler.model.host import HostManifest
 from reconciler.model.key import Key
 from reconciler.model.ledger import LedgerRow
@@ -28,6 +31,7 @@ from reconciler.model.plan import HostPlan, Plan, PlanSource
 from reconciler.model.resource import Resource
 from reconciler.planning.guardrail import NOTHING_TAKEN, Taken
 from reconciler.planning.planner import plan
+from reconciler.planning.render_json import plan_digest
 from reconciler.planning.view import HostView
 from reconciler.provider.registry import Registry
 from reconciler.store.database import Database
@@ -94,16 +98,24 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class HostResult:
-    """What a pass did on one host, and the plan that its final look gives."""
+    """What a pass did on one host, and the plan that its final look gives.
+
+    `trouble` is what kept it from beginning: another writer, or a plan that does not hold any more. `ran` is the plan that was
+    run; it may be made anew under the lock.
+    """
 
     host: str
     outcomes: tuple[Outcome, ...]
     final: HostPlan
+    trouble: ReconcilerError | None = None
+    ran: HostPlan | None = None
 
     @property
     def is_converged(self) -> bool:
         """Nothing left to do or refused; differences that are only to be reported don't count."""
-        return not (self.final.runnable or self.final.blocked or self.final.unreadable or self.final.wrong_host)
+        return self.trouble is None and not (
+            self.final.runnable or self.final.blocked or self.final.unreadable or self.final.wrong_host
+        )
 
 
 async def plan_hosts(
@@ -124,6 +136,7 @@ async def plan_hosts(
         )
     )
     known = hosts_in_ledger(setting.database) if setting.database is not None else frozenset[str]()
+    wanted: dict[str, frozenset[tuple[str, str]]] = {}
     for attempt in range(MOST_LOOKS):
         made = plan(
             desired,
@@ -135,7 +148,9 @@ async def plan_hosts(
             elsewhere,
             setting.ceilings,
         )
-        again = {host.host: host.wants for host in made.hosts if host.wants}
+        # What was asked for once stays asked for: a look replaces the one before.
+        again = {host.host: wanted.get(host.host, frozenset()) | host.wants for host in made.hosts if host.wants}
+        wanted |= again
         if not again or attempt == MOST_LOOKS - 1:
             return Planned(made, views)
         renewed = await every(
@@ -155,23 +170,54 @@ async def apply_host(
     progress: Progress,
     stop: asyncio.Event,
     elsewhere: Taken = NOTHING_TAKEN,
+    *,
+    reviewed: bool = False,
 ) -> HostResult:
-    """Runs one host's plan and looks again. What the looks show is learnt by the ledger."""
-    assert setting.database is not None
-    view = planned.views[host.host]
-    revision = planned.plan.source.revision
-    outcomes: tuple[Outcome, ...] = ()
-    final = host
-    _learn(setting, journal, view, host, revision)
-    if host.runnable:
-        outcomes = await carry_out(setting, view, host, revision, connections, journal, progress, stop)
-        changed = await inventory_after(host, view, outcomes, await connections.to(view.manifest))
-        again = _planned_again(setting, planned, view, changed, desired, elsewhere) if changed is not None else None
-        if again is None:
-            again = await plan_hosts(setting, desired, planned.plan.source, connections, (host.host,), elsewhere)
-        final = again.plan.hosts[0]
-        _learn(setting, journal, again.views[host.host], final, revision)
-    return HostResult(host.host, outcomes, final)
+    """Runs one host's plan as its only writer and looks again. What the looks show is learnt by the ledger.
+
+    Where another process may have written since the look, or holds have come or gone, the plan is made anew first; one that
+    somebody has `reviewed` is not run if that changes it.
+    """
+    view, source = planned.views[host.host], planned.plan.source
+    _learn(setting, journal, view, host, source.revision)
+    if not host.runnable:
+        return HostResult(host.host, (), host, ran=host)
+    transport = await connections.to(view.manifest)
+    try:
+        async with only_writer(transport, view, desired.owner, setting.state, setting.now, stop) as writer:
+            if writer.is_out_of_date:
+                connections.head_start.abandon()
+                await journal.flushed()
+                planned = await plan_hosts(setting, desired, source, connections, (host.host,), elsewhere)
+                view, renewed = planned.views[host.host], planned.plan.hosts[0]
+                if reviewed and not _is_same(planned.plan, host, renewed):
+                    return HostResult(host.host, (), renewed, _out_of_date(host.host))
+                host = renewed
+                _learn(setting, journal, view, host, source.revision)
+            outcomes = await carry_out(setting, view, host, source.revision, connections, journal, progress, writer.stop)
+            changed = await inventory_after(host, view, outcomes, transport)
+            again = _planned_again(setting, planned, view, changed, desired, elsewhere) if changed is not None else None
+            if again is None:
+                again = await plan_hosts(setting, desired, source, connections, (host.host,), elsewhere)
+            final = again.plan.hosts[0]
+            _learn(setting, journal, again.views[host.host], final, source.revision)
+    except NotTheWriterError as trouble:
+        return HostResult(host.host, (), host, trouble)
+    return HostResult(host.host, outcomes, final, ran=host)
+
+
+def _is_same(plan: Plan, reviewed: HostPlan, renewed: HostPlan) -> bool:
+    """Whether two plans of one host do and refuse the same."""
+    return plan_digest(replace(plan, hosts=(reviewed,))) == plan_digest(replace(plan, hosts=(renewed,)))
+
+
+def _out_of_date(host: str) -> ReconcilerError:
+    return ReconcilerError(
+        f"{host}: another writer has changed the host, or a hold there has, and the plan is out of date; "
+        "nothing was done there",
+        remedy="make and review a new plan",
+        exit_code=ExitCode.STALE,
+    )
 
 
 def _planned_again(
@@ -251,6 +297,8 @@ async def view_of(
     wants: frozenset[tuple[str, str]],
 ) -> HostView:
     """A look at one host: the fields that somebody states, and those that `wants` names by kind."""
+    began_at = connections.head_start.began_at
+    looked_at = time.monotonic() if began_at is None else began_at
     rows = ledger_of(setting.database, manifest.name) if setting.database is not None else {}
     unfinished = unfinished_keys(setting.database, manifest.name) if setting.database is not None else frozenset[Key]()
     resources = desired.resources.get(manifest.name, {})
@@ -261,16 +309,34 @@ async def view_of(
         if key.kind in wanted:
             wanted[key.kind].update(setting.registry.kinds[key.kind].completion)
     look = await _look(setting, connections, manifest, {kind: frozenset(fields) for kind, fields in wanted.items()})
+    inventory, holds = await _with_holds(setting, desired, connections, manifest, look.inventory)
     return HostView(
         manifest=manifest,
         resources=resources,
-        inventory=look.inventory,
+        inventory=inventory,
         backends=look.backends,
         unserved=look.unserved,
         ledger=rows,
         unfinished=unfinished,
         whole=desired.whole,
+        holds=holds,
+        looked_at=looked_at,
     )
+
+
+async def _with_holds(
+    setting: Setting, desired: Desired, connections: Connections, manifest: HostManifest, inventory: Inventory
+) -> tuple[Inventory, tuple[Hold, ...]]:
+    """The holds in force. Where they can't be read the host counts as unreadable: nothing is changed that may be held."""
+    if inventory.facts is None:
+        return inventory, ()
+    transport = await connections.to(manifest)
+    try:
+        held = await holds_in_force(transport, desired.owner, inventory.facts.host_id, manifest.name, setting.now())
+    except ReconcilerError as trouble:
+        blind = Unreadable("holds", tuple(setting.registry.kinds), trouble.cause, trouble.remedy)
+        return replace(inventory, unreadable=(*inventory.unreadable, blind)), ()
+    return inventory, held
 
 
 async def _look(

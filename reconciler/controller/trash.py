@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.controller.passes import Connections, Setting, carry_out, every, view_of
+from reconciler.controller.writing import only_writer
 from reconciler.hosts.execute import Progress
 from reconciler.model.desired import Desired
 from reconciler.model.errors import ExitCode, ReconcilerError
@@ -38,16 +39,25 @@ async def carry_out_all(
     setting: Setting,
     views: Mapping[str, HostView],
     made: Plan,
+    owner: str,
     connections: Connections,
     journal: Journal,
     progress: Progress,
     stop: asyncio.Event,
 ) -> list[tuple[HostPlan, tuple[Outcome, ...]]]:
-    """Runs a plan over the trash on all its hosts side by side."""
+    """Runs a plan over the trash on all its hosts side by side, as their only writer. ReconcilerError where we are not."""
     revision = made.source.revision
 
     async def one(host: HostPlan) -> tuple[HostPlan, tuple[Outcome, ...]]:
         view = views[host.host]
-        return host, await carry_out(setting, view, host, revision, connections, journal, progress, stop)
+        transport = await connections.to(view.manifest)
+        async with only_writer(transport, view, owner, setting.state, setting.now, stop) as writer:
+            if writer.is_out_of_date:
+                cause = f"{host.host}: another writer has changed the host, or a hold there has, since we looked"
+                raise ReconcilerError(
+                    cause, remedy="nothing was done; look again with `reconciler trash list`", exit_code=ExitCode.STALE
+                )
+            outcomes = await carry_out(setting, view, host, revision, connections, journal, progress, writer.stop)
+        return host, outcomes
 
     return await every(one(host) for host in made.hosts if host.runnable)

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from reconciler.emulation import faults, transcript
+from reconciler.emulation import faults, notes, transcript
 from reconciler.emulation.answer import Answer, Call
 from reconciler.emulation.errors import EmulationError
 from reconciler.emulation.faults import RUBBISH, Fault, FaultKind
@@ -128,6 +128,16 @@ class EmulatedHost:
     def clear_transcript(self) -> None:
         """Forgets all calls."""
         transcript.clear_transcript(self._state)
+
+    def note(self, name: str) -> str:
+        """A text that a program keeps on the host, as it might in a file; empty when there is none."""
+        with self._state.reading():
+            return notes.note(self._state, name)
+
+    def change_note(self, name: str, change: Callable[[str], str]) -> None:
+        """Replaces a note by what `change` makes of it; nobody else changes it meanwhile, and what raises changes nothing."""
+        with self._state.changing():
+            notes.set_note(self._state, name, change(notes.note(self._state, name)))
 
     def reboot(self) -> None:
         """Starts the host anew: another boot time and boot id, nothing busy, mounted is what mounts at boot."""

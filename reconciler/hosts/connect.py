@@ -18,7 +18,7 @@ def connect(manifest: HostManifest, state: Path, head_start: HeadStart = NO_HEAD
     match connection.type:
         case TransportType.LOCAL:
             begun = NO_HEAD_START if manifest.identity else head_start
-            return LocalTransport(path=connection.path, elevate=manifest.elevate, head_start=begun)
+            return LocalTransport(path=connection.path, elevate=manifest.elevate, head_start=begun, state=state)
         case TransportType.EMULATED:
             # Imported here: a real host must not pay for the emulator.
             from reconciler.hosts.emulated import EmulatedTransport

@@ -1,11 +1,13 @@
 """Transport `emulated`: a host whose tools answer from a state file."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from reconciler.emulation.errors import EmulationError
 from reconciler.emulation.host import DEFAULT_LINKS, EmulatedHost
+from reconciler.hosts.emulated_lease import EmulatedLease, take_emulated_lease
+from reconciler.hosts.lease import Holder
 from reconciler.model.command import Command, Completed, Ending
 from reconciler.model.errors import ReconcilerError
 
@@ -48,6 +50,15 @@ class EmulatedTransport:
             answer.stdout.decode("utf-8", "surrogateescape"),
             answer.stderr.decode("utf-8", "replace"),
         )
+
+    async def lease(self, name: str, holder: Holder) -> EmulatedLease:
+        return take_emulated_lease(self._host.change_note, name, holder)
+
+    async def note(self, name: str) -> str:
+        return self._host.note(name)
+
+    async def change_note(self, name: str, change: Callable[[str], str]) -> None:
+        self._host.change_note(name, change)
 
     async def close(self) -> None:
         self._host.close()

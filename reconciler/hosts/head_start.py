@@ -9,6 +9,7 @@ own commands, so a wrong guess costs time and never an answer. This module is im
 import json
 import os
 import signal
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,8 +39,10 @@ class Begun:
 class HeadStart:
     """Processes that nobody has asked for yet."""
 
-    def __init__(self, begun: Iterable[Begun] = ()) -> None:
+    def __init__(self, begun: Iterable[Begun] = (), began_at: float | None = None) -> None:
         self._waiting = list(begun)
+        self.began_at = began_at
+        """When the first of them was begun, on the clock of `time.monotonic()`."""
 
     def take(self, argv: tuple[str, ...]) -> Begun | None:
         """The process with this argument list, which is then the caller's to wait for; each is given once."""
@@ -56,6 +59,7 @@ class HeadStart:
             begun.reap()
             begun.output()
         self._waiting.clear()
+        self.began_at = None
 
 
 def begin(state: Path, source: str) -> HeadStart:
@@ -64,7 +68,8 @@ def begin(state: Path, source: str) -> HeadStart:
         return HeadStart()
     try:
         recorded = json.loads((state / FILE_NAME).read_bytes()).get(source, ())
-        return HeadStart([_begun(tuple(argv)) for argv in recorded])
+        began_at = time.monotonic()
+        return HeadStart([_begun(tuple(argv)) for argv in recorded], began_at)
     except (OSError, ValueError, TypeError, AttributeError):
         return HeadStart()
 

@@ -6,9 +6,14 @@ import os
 import signal
 import time
 from asyncio.subprocess import DEVNULL, PIPE, SubprocessStreamProtocol
+from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from reconciler.hosts.head_start import Begun, HeadStart
+from reconciler.hosts.lease import Holder
+from reconciler.hosts.local_lock import LocalLease, lock_directory, take_local_lease
+from reconciler.hosts.local_notes import change_note, note_directory, read_note
 from reconciler.hosts.transport import MOST_OUTPUT_BYTES
 from reconciler.model.command import Command, Completed, Ending
 from reconciler.model.host import Elevation
@@ -25,10 +30,19 @@ _ELEVATED = {Elevation.NONE: (), Elevation.PFEXEC: ("pfexec",), Elevation.SUDO: 
 class LocalTransport:
     """Commands as child processes, each in a process group of its own, with `LC_ALL=C TZ=UTC` and stdin null unless given.
 
-    `path` replaces the caller's PATH. Probes that `head_start` has begun are waited for instead of begun again.
+    `path` replaces the caller's PATH. Probes that `head_start` has begun are waited for instead of begun again. `state` is the
+    state directory: where locks are kept by a user who has no better place.
     """
 
-    def __init__(self, *, path: str = "", elevate: Elevation = Elevation.NONE, head_start: HeadStart = NO_HEAD_START) -> None:
+    def __init__(
+        self,
+        *,
+        path: str = "",
+        elevate: Elevation = Elevation.NONE,
+        head_start: HeadStart = NO_HEAD_START,
+        state: Path = Path(),
+    ) -> None:
+        self._state = state
         self._environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
         if path:
             self._environment["PATH"] = path
@@ -44,7 +58,8 @@ class LocalTransport:
             self._has_changed = True
         elif not self._has_changed:
             self.probes.append(command.argv)
-        if command.stdin is None and (begun := self._head_start.take(command.argv)) is not None:
+        # What was begun earlier knows nothing of what we have changed since.
+        if not self._has_changed and command.stdin is None and (begun := self._head_start.take(command.argv)) is not None:
             return await _ended(command, begun)
         return await self._run(command)
 
@@ -79,6 +94,15 @@ class LocalTransport:
             stderr.decode("utf-8", "replace"),
             time.monotonic() - began,
         )
+
+    async def lease(self, name: str, holder: Holder) -> LocalLease:
+        return take_local_lease(lock_directory(os.environ, self._state), name, holder)
+
+    async def note(self, name: str) -> str:
+        return read_note(note_directory(os.environ) / name)
+
+    async def change_note(self, name: str, change: Callable[[str], str]) -> None:
+        change_note(note_directory(os.environ) / name, change)
 
     async def close(self) -> None:
         """Nothing is kept open."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from reconciler.model.change import Change, Effect, Verb
 from reconciler.model.command import Step
+from reconciler.model.hold import Hold
 from reconciler.model.key import Key
 from reconciler.model.observed import Unreadable
 from reconciler.model.origin import Origin
@@ -111,7 +112,7 @@ class HostPlan:
 
     `settled` names the keys that are as wanted: the ledger learns them when the plan is applied. `wants` asks for
     another look with more fields before the plan can be relied on. `wrong_host` is the cause when the machine is not the one
-    that the Host manifest names: then nothing was looked at.
+    that the Host manifest names: then nothing was looked at. `holds` are those in force there.
     """
 
     host: str
@@ -127,6 +128,7 @@ class HostPlan:
     gone: tuple[Key, ...] = ()
     wants: frozenset[tuple[str, str]] = frozenset()
     wrong_host: str = ""
+    holds: tuple[Hold, ...] = ()
 
     @property
     def pending(self) -> tuple[Action, ...]:

@@ -15,6 +15,7 @@ from reconciler.planning.digest import action_id
 from reconciler.planning.draft import Draft, Drafted
 from reconciler.planning.graph import CycleError, ordered
 from reconciler.planning.guardrail import NOTHING_TAKEN, Taken, enforce_guardrails, enforce_policy
+from reconciler.planning.held import enforce_holds
 from reconciler.planning.invariants import check_plan
 from reconciler.planning.ownership import is_unmanaged
 from reconciler.planning.removals import draft_removals
@@ -46,6 +47,7 @@ def plan(
     drafts = [_draft(desired, view, kinds, stamp, ceilings) for view in views]
     for draft in drafts:
         enforce_policy(draft)
+        enforce_holds(draft)
         settle(draft)
     if enforce_guardrails(drafts, elsewhere):
         for draft in drafts:
@@ -106,6 +108,7 @@ def host_plan(draft: Draft) -> HostPlan:
         gone=_gone(draft),
         wants=frozenset(draft.wants),
         wrong_host=view.inventory.wrong_host,
+        holds=view.holds,
     )
 
 

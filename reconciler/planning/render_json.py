@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.model.change import Verb
+from reconciler.model.hold import Hold
 from reconciler.model.observed import Unreadable
 from reconciler.model.origin import Origin
 from reconciler.model.plan import Action, Blocked, HostPlan, Miss, Plan, Released
@@ -32,8 +33,12 @@ def plan_document(plan: Plan) -> dict[str, Any]:
 
 
 def plan_digest(plan: Plan) -> str:
-    """`sha256:` over the document without times and the source's place; equal for equal inputs on any machine."""
-    hosts = [{name: value for name, value in _host(host, timeless=True).items() if name != "observedAt"} for host in plan.hosts]
+    """`sha256:` over the document without times, the source's place and holds (what they refuse is in it); equal for equal
+    inputs on any machine."""
+    hosts = [
+        {name: value for name, value in _host(host, timeless=True).items() if name not in ("observedAt", "holds")}
+        for host in plan.hosts
+    ]
     content = {
         "format": FORMAT,
         "source": {"revision": plan.source.revision, "whole": plan.source.whole},
@@ -91,7 +96,14 @@ def _host(host: HostPlan, *, timeless: bool = False) -> dict[str, Any]:
         "pendingRestart": [],
         "unmanaged": host.unmanaged,
         "unreadable": [unreadable_document(item) for item in host.unreadable],
+        "holds": [hold_document(hold, host.host) for hold in host.holds],
     }
+
+
+def hold_document(hold: Hold, host: str) -> dict[str, str]:
+    """A hold; `target` is the host, or the key of the one object."""
+    since, until = timestamp(hold.since), timestamp(hold.until)
+    return {"target": hold.target(host), "who": hold.who, "why": hold.why, "since": since, "until": until}
 
 
 def _action(action: Action, *, timeless: bool) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from reconciler.model.errors import InvalidValue
 from reconciler.model.plan import Action, Blocked, HostPlan, Plan, Reason
 from reconciler.model.quantity import approximate_size, format_duration
 from reconciler.model.value import Value
-from reconciler.planning.words import counted, listed, printable, shown
+from reconciler.planning.words import counted, listed, moment, printable, shown
 from reconciler.provider.kind import Kind
 
 
@@ -103,6 +103,10 @@ def _host_lines(host: HostPlan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
     for trouble in host.unreadable:
         yield Line(Style.BLOCKED, f"  ? UNREADABLE  provider {trouble.provider}: {trouble.cause}")
         yield Line(Style.BLOCKED, f"      remedy: {trouble.remedy}")
+    for hold in host.holds:
+        yield Line(
+            Style.BLOCKED, f"  # held  {hold.name or 'the whole host'} by {hold.who} until {moment(hold.until)}: {hold.why}"
+        )
     yield from _work_lines(host, kinds)
     for released in host.released:
         value = shown_field(kinds.get(released.key.kind), released.field, released.value)

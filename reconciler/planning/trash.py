@@ -12,6 +12,7 @@ from reconciler.model.observed import Observed
 from reconciler.model.plan import Plan, PlanSource, Reason
 from reconciler.model.trash import Trashed, moment_of
 from reconciler.planning.draft import Draft
+from reconciler.planning.held import enforce_holds
 from reconciler.planning.invariants import check_plan
 from reconciler.planning.ownership import Ownership, ownership
 from reconciler.planning.planner import host_plan
@@ -134,6 +135,7 @@ def _plan(
         for entry in chosen:
             if entry.key.host == view.name:
                 draft_one(draft, entry)
+        enforce_holds(draft)
         settle(draft)
         finish(draft)
         hosts.append(host_plan(draft))

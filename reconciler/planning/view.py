@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from reconciler.model.hold import Hold
 from reconciler.model.host import HostManifest
 from reconciler.model.key import Key
 from reconciler.model.ledger import LedgerRow
@@ -17,6 +18,7 @@ class HostView:
 
     `unserved` maps kinds that no backend serves on this system to the reason. `unfinished` holds keys whose last action did
     not end well, or of whose end nothing is known. `whole` is false when objects were left out of `resources` on purpose.
+    `holds` are those in force at the time of the look, `looked_at` is when that began (`time.monotonic()`).
     """
 
     manifest: HostManifest
@@ -27,6 +29,8 @@ class HostView:
     ledger: Mapping[Key, LedgerRow] = field(default_factory=dict)
     unfinished: frozenset[Key] = frozenset()
     whole: bool = True
+    holds: tuple[Hold, ...] = ()
+    looked_at: float = 0.0
 
     @property
     def name(self) -> str:

@@ -1,5 +1,7 @@
 """Values as people read them."""
 
+from datetime import UTC, datetime
+
 from reconciler.model.guardrails import Guardrails
 from reconciler.model.quantity import format_size
 from reconciler.model.value import Value
@@ -40,6 +42,11 @@ def printable(text: str) -> str:
 
 def _escaped(char: str) -> str:
     return char.encode("unicode_escape", "surrogatepass").decode()
+
+
+def moment(time: datetime) -> str:
+    """`2026-01-02 03:04:05 UTC`."""
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def counted(count: int, noun: str) -> str:

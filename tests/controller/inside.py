@@ -16,6 +16,7 @@ from reconciler.controller.log import Log
 from reconciler.controller.passes import Connections, Setting
 from reconciler.controller.schedule import Schedule
 from reconciler.desired.entry import EntryKind, TooLarge, TreeEntry
+from reconciler.hosts.lease import Holder, Lease
 from reconciler.hosts.transport import Transport
 from reconciler.model.command import Command, Completed
 from reconciler.model.errors import ReconcilerError
@@ -113,6 +114,15 @@ class _Told:
     async def run(self, command: Command) -> Completed:
         self.connections.before(self.host, command)
         return await self.transport.run(command)
+
+    async def lease(self, name: str, holder: Holder) -> Lease:
+        return await self.transport.lease(name, holder)
+
+    async def note(self, name: str) -> str:
+        return await self.transport.note(name)
+
+    async def change_note(self, name: str, change: Callable[[str], str]) -> None:
+        await self.transport.change_note(name, change)
 
     async def close(self) -> None:
         await self.transport.close()

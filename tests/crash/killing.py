@@ -12,6 +12,7 @@ from pathlib import Path
 
 from reconciler.cli.progress import LineProgress
 from reconciler.controller.passes import Connections, Setting, apply_host, plan_hosts
+from reconciler.hosts.lease import Holder, Lease
 from reconciler.hosts.transport import Transport
 from reconciler.model.command import Command, Completed
 from reconciler.model.desired import Desired
@@ -68,6 +69,15 @@ class _DyingTransport:
         answer = await self.transport.run(command)
         self.death.passing(Moment.AFTER_COMMAND)
         return answer
+
+    async def lease(self, name: str, holder: Holder) -> Lease:
+        return await self.transport.lease(name, holder)
+
+    async def note(self, name: str) -> str:
+        return await self.transport.note(name)
+
+    async def change_note(self, name: str, change: Callable[[str], str]) -> None:
+        await self.transport.change_note(name, change)
 
     async def close(self) -> None:
         await self.transport.close()

@@ -91,6 +91,7 @@ def test_the_whole_document_is_as_the_contract_says() -> None:
         "pendingRestart": [],
         "unmanaged": 2,
         "unreadable": [],
+        "holds": [],
     }
     assert actions == {
         "hv01/Dataset/tank/gone": {
