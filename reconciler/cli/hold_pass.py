@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import click
 
 from reconciler.cli.event_loop import run_async
-from reconciler.cli.options import SourceChoice
+from reconciler.cli.options import SourceChoice, given_key
 from reconciler.cli.output import print_json
 from reconciler.cli.source import chosen_hosts, loaded
 from reconciler.controller.installed import installed_registry
@@ -22,7 +22,7 @@ from reconciler.hosts.transport import Transport
 from reconciler.model.desired import Desired
 from reconciler.model.errors import ExitCode, InvalidValue, ReconcilerError
 from reconciler.model.hold import Hold
-from reconciler.model.key import ObjectName, parse_key
+from reconciler.model.key import ObjectName
 from reconciler.model.lifecycle import Mode
 from reconciler.model.quantity import parse_duration
 from reconciler.planning.render_json import hold_document
@@ -124,10 +124,7 @@ def _target(text: str, registry: Registry, desired: Desired) -> Target:
     if "/" not in text:
         chosen_hosts(desired, (text,))
         return Target(text, None)
-    try:
-        key = parse_key(text)
-    except InvalidValue as wrong:
-        raise ReconcilerError(wrong.cause, remedy=wrong.remedy, exit_code=ExitCode.USAGE) from wrong
+    key = given_key(text)
     chosen_hosts(desired, (key.host,))
     if key.kind not in registry.kinds:
         known = ", ".join(sorted(registry.kinds))

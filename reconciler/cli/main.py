@@ -22,6 +22,8 @@ _COMMANDS = {
     "adopt": "Write manifests for what is on a host and nobody manages.",
     "status": "Show what the controller last saw and did.",
     "trash": "List, restore or purge what was removed.",
+    "why": "Explain one object: the last decision and what stands in its way.",
+    "history": "Show what was run, when, by which revision, and how it ended.",
     "hold": "Keep our hands off an object or a host for a while.",
     "schema": "Print the JSON Schema of manifests, for editors.",
     "providers": "List providers, their kinds and fields.",

@@ -8,6 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
+from reconciler.model.errors import InvalidValue
+from reconciler.model.key import Key, parse_key
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -91,6 +94,14 @@ ceilings_option = click.option(
 
 def state_directory(given: Path | None) -> Path:
     return (given or default_state()).absolute()
+
+
+def given_key(text: str) -> Key:
+    """`host/Kind/name` from the command line; wrong usage when it is not."""
+    try:
+        return parse_key(text)
+    except InvalidValue as wrong:
+        raise click.UsageError(f"{wrong.cause}: {wrong.remedy}") from wrong
 
 
 output_option = click.option(

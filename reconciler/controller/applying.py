@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from reconciler.controller.conditions import host_status
+from reconciler.controller.decisions import decisions
 from reconciler.controller.passes import Connections, HostResult, Planned, Setting, apply_host, every
 from reconciler.hosts.execute import Progress
 from reconciler.hosts.head_start import HeadStart
@@ -17,9 +18,11 @@ from reconciler.model.guardrails import Guardrails
 from reconciler.model.key import Key
 from reconciler.model.plan import HostPlan, Reason
 from reconciler.planning.guardrail import Taken
+from reconciler.planning.render_json import timestamp
 from reconciler.planning.view import HostView
 from reconciler.provider.registry import Registry
 from reconciler.store.database import Database
+from reconciler.store.decisions import drop_decisions, write_decisions
 from reconciler.store.facts import forget_facts
 from reconciler.store.journal import Journal, unfinished_keys
 from reconciler.store.ledger import ledger_of
@@ -88,14 +91,28 @@ async def apply_hosts(
     return results
 
 
-def keep_status(setting: Setting, view: HostView, result: HostResult, revision: str, fetched: str, stale: str) -> None:
-    """Keeps what a pass over `revision` has left a host like, for `status`. `fetched` is the newest revision that was read;
-    `stale` says why a newer one could not be."""
-    assert setting.database is not None
-    before = status_of(setting.database, result.host)
+def keep_status(
+    setting: Setting,
+    view: HostView,
+    result: HostResult,
+    revision: str,
+    fetched: str,
+    stale: str,
+    next_attempt_s: float | None = None,
+) -> None:
+    """Keeps what a pass over `revision` has left a host like, for `status` and `why`. `fetched` is the newest revision that was
+    read; `stale` says why a newer one could not be; `next_attempt_s` is how soon the next pass comes by itself, if one does."""
+    database, now = setting.database, setting.now()
+    assert database is not None
+    before = status_of(database, result.host)
     last = str(before["revision"]["applied"]) if before is not None else ""
     applied = revision if result.is_converged else last
-    write_status(setting.database, result.host, host_status(view, result, applied, fetched, stale, setting.now(), before))
+    document = host_status(view, result, applied, fetched, stale, now, before)
+    document["lastPass"] = {"at": timestamp(now), "revision": revision}
+    if next_attempt_s is not None:
+        document["nextAttemptAt"] = timestamp(now + timedelta(seconds=next_attempt_s))
+    write_status(database, result.host, document)
+    write_decisions(database, result.host, decisions(view, result), view.resources.keys(), now.timestamp())
 
 
 def forget_host(database: Database, journal: Journal, host: str) -> None:
@@ -104,6 +121,7 @@ def forget_host(database: Database, journal: Journal, host: str) -> None:
     journal.learn((), known, known)
     forget_facts(database, host)
     drop_status(database, host)
+    drop_decisions(database, host)
 
 
 def taken(plan: HostPlan) -> dict[Key, int]:

@@ -69,6 +69,7 @@ class HostLoop:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _stop_pass: asyncio.Event = field(default_factory=asyncio.Event)
     _failures: int = 0
+    _pause_s: float = 0.0
     _retired: bool = False
     _told_trouble: str = ""
 
@@ -92,11 +93,12 @@ class HostLoop:
             if self.shutdown.is_set() or self._retired:
                 return
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.schedule.next_look_s(self._failures)):
+                async with asyncio.timeout(self._pause_s):
                     await self._wake.wait()
 
     async def _pass(self) -> None:
         current = self.current()
+        self._pause_s = self.schedule.next_look_s(self._failures)
         if self.host not in current.desired.hosts or current.desired.hosts[self.host].mode is Mode.IGNORE:
             return
         try:
@@ -104,20 +106,25 @@ class HostLoop:
             if done is None:
                 return
             result, view = done
-            keep_status(self.setting, view, result, current.source.revision, self.fetched(), self.stale())
+            self._rest(has_failed=_worth_retrying(result))
+            revision = current.source.revision
+            keep_status(self.setting, view, result, revision, self.fetched(), self.stale(), self._pause_s)
             # A writer that works for long is told of once, not at each try.
             if result.trouble is None or result.trouble.cause != self._told_trouble:
                 tell_result(self.log, result, current.source.revision)
             self._told_trouble = result.trouble.cause if result.trouble is not None else ""
         except ReconcilerError as trouble:
-            self._failures += 1
+            self._rest(has_failed=True)
             self.log.error("pass failed", host=self.host, cause=trouble.cause, remedy=trouble.remedy)
         except Exception as bug:  # noqa: BLE001 — one host's trouble must not end the loop; it is told and tried again
-            self._failures += 1
+            self._rest(has_failed=True)
             cause = f"internal error: {type(bug).__name__}: {bug}"
             self.log.error("pass failed", host=self.host, cause=cause, remedy="please report it")
-        else:
-            self._failures = self._failures + 1 if _worth_retrying(result) else 0
+
+    def _rest(self, *, has_failed: bool) -> None:
+        """Says how long to wait after a pass: the longer, the more passes in a row should be tried again soon."""
+        self._failures = self._failures + 1 if has_failed else 0
+        self._pause_s = self.schedule.next_look_s(self._failures)
 
     async def _reconcile(self, current: Current) -> tuple[HostResult, HostView] | None:
         """What a pass did, and what it saw first; None when nothing was begun, for limits or wishes moved meanwhile."""
@@ -136,6 +143,7 @@ class HostLoop:
         result = await apply_host(
             self.setting, planned, plan, current.desired, self.connections, self.journal, progress, self._stop_pass, elsewhere
         )
+        # A plan that was made anew under the lock may take other things.
         if result.ran is not None:
             self.tally.add(self.host, taken(result.ran))
         return result, view

@@ -138,4 +138,4 @@ def ledger_row(resource: Resource, kind: Kind, revision: str) -> LedgerRow:
         for reference in kind.references(resource.key.name, resource.fields)
         if len(reference.kinds) == 1
     )
-    return LedgerRow(resource.key, resource.fields, resource.lifecycle, referred, revision)
+    return LedgerRow(resource.key, resource.fields, resource.lifecycle, referred, revision, str(resource.origin))

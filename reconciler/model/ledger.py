@@ -9,10 +9,14 @@ from reconciler.model.value import Fields
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """One key as last applied: stated fields, lifecycle, and what it referred to on the host."""
+    """One key as last applied: stated fields, lifecycle, and what it referred to on the host.
+
+    `origin` is where its manifest stood (`path:line:column`), empty where that is not known.
+    """
 
     key: Key
     fields: Fields
     lifecycle: Lifecycle
     references: tuple[ObjectName, ...] = ()
     revision: str = ""
+    origin: str = ""

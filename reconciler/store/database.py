@@ -12,12 +12,20 @@ from typing import Self
 from reconciler.model.errors import ReconcilerError
 
 FILE_NAME = "reconciler.sqlite"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-_SCHEMA = """
+_DECISION = """
+CREATE TABLE decision (
+    host TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
+    document TEXT NOT NULL, since REAL NOT NULL,
+    PRIMARY KEY (host, kind, name)
+) STRICT, WITHOUT ROWID
+"""
+
+_SCHEMA = f"""
 CREATE TABLE ledger (
     host TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
-    fields TEXT NOT NULL, lifecycle TEXT NOT NULL, refs TEXT NOT NULL, revision TEXT NOT NULL,
+    fields TEXT NOT NULL, lifecycle TEXT NOT NULL, refs TEXT NOT NULL, revision TEXT NOT NULL, origin TEXT,
     PRIMARY KEY (host, kind, name)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE journal (
@@ -25,13 +33,23 @@ CREATE TABLE journal (
     host TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
     action TEXT NOT NULL, verb TEXT NOT NULL, commands TEXT NOT NULL, revision TEXT NOT NULL,
     started REAL NOT NULL, ended REAL, state TEXT, attempts INTEGER, failure TEXT,
-    settled INTEGER NOT NULL DEFAULT 0
+    settled INTEGER NOT NULL DEFAULT 0, command TEXT, remedy TEXT
 ) STRICT;
 CREATE INDEX journal_open ON journal (host, kind, name) WHERE settled = 0;
 CREATE TABLE facts (host TEXT PRIMARY KEY, read_at REAL NOT NULL, boot_id TEXT NOT NULL, facts TEXT NOT NULL) STRICT;
 CREATE TABLE status (host TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT;
+{_DECISION.strip()}
 """
 
+_MIGRATIONS = {
+    1: (
+        "ALTER TABLE ledger ADD COLUMN origin TEXT",
+        "ALTER TABLE journal ADD COLUMN command TEXT",
+        "ALTER TABLE journal ADD COLUMN remedy TEXT",
+        _DECISION,
+    ),
+}
+"""By format what makes a file of it one of the next format. What is new may be empty: the next pass fills it."""
 
 _TROUBLE = (sqlite3.Error, UnicodeDecodeError)
 """What sqlite3 raises; it fails to decode the text of a damaged file, or its own message about it."""
@@ -112,15 +130,24 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0:
-        connection.execute("BEGIN IMMEDIATE")
-        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-            for statement in _SCHEMA.strip().split(";\n"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.execute("COMMIT")
+    if version == 0 or version in _MIGRATIONS:
+        with contextlib.closing(connection.cursor()) as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            # Another process may have done it while we waited.
+            version = cursor.execute("PRAGMA user_version").fetchone()[0]
+            for statement in _statements(version):
+                cursor.execute(statement)
+            cursor.execute("COMMIT")
     elif version != SCHEMA_VERSION:
         raise sqlite3.DatabaseError(f"it has format {version}, this program knows {SCHEMA_VERSION}")
+
+
+def _statements(version: int) -> list[str]:
+    """What makes a file of that format one of ours; 0 is an empty one."""
+    steps = _SCHEMA.strip().split(";\n") if version == 0 else []
+    for earlier in range(version or SCHEMA_VERSION, SCHEMA_VERSION):
+        steps += _MIGRATIONS[earlier]
+    return [*steps, f"PRAGMA user_version = {SCHEMA_VERSION}"]
 
 
 def _make(path: Path) -> None:

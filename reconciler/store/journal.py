@@ -112,12 +112,26 @@ class Journal:
                 write(connection)
 
 
+MOST_ENTRIES = 10_000
+LONGEST_S = 90 * 86400.0
+"""Entries beyond this number, and older ones than that, go once they are answered."""
+
+_BETWEEN_PRUNINGS = 100
+
+
 def _write_intent(connection: sqlite3.Connection, intent: Intent) -> None:
     action = intent.action
-    connection.execute(
+    # What is known of the key from now on is what becomes of this intent.
+    _settle(connection, (action.key,))
+    entry = connection.execute(
         "INSERT INTO journal (host, kind, name, action, verb, commands, revision, started) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (*action.key, action.id, action.verb, _commands(action), intent.revision, intent.started),
-    )
+    ).lastrowid
+    if entry is not None and entry % _BETWEEN_PRUNINGS == 0:
+        connection.execute(
+            "DELETE FROM journal WHERE settled = 1 AND (id <= ? OR started < ?)",
+            (entry - MOST_ENTRIES, intent.started - LONGEST_S),
+        )
 
 
 def _commands(action: Action) -> str:
@@ -128,11 +142,13 @@ def _write_outcome(
     connection: sqlite3.Connection, outcome: Outcome, action: Action, ended: float, row: LedgerRow | None
 ) -> None:
     # What a tool said may hold bytes that are no text.
-    failure = outcome.failure.cause.encode("utf-8", "backslashreplace").decode() if outcome.failure is not None else None
+    told = (outcome.failure.cause, outcome.command, outcome.failure.remedy) if outcome.failure is not None else ()
+    failure, command, remedy = (text.encode("utf-8", "backslashreplace").decode() for text in told or ("", "", ""))
     connection.execute(
-        "UPDATE journal SET ended = ?, state = ?, attempts = ?, failure = ? WHERE id = "
+        "UPDATE journal SET ended = ?, state = ?, attempts = ?, failure = nullif(?, ''), command = nullif(?, ''), "
+        "remedy = nullif(?, '') WHERE id = "
         "(SELECT max(id) FROM journal WHERE host = ? AND kind = ? AND name = ? AND action = ?)",
-        (ended, outcome.state, outcome.attempts, failure, *action.key, action.id),
+        (ended, outcome.state, outcome.attempts, failure, command, remedy, *action.key, action.id),
     )
     if outcome.state is not OutcomeState.SUCCEEDED:
         return

@@ -13,7 +13,7 @@ from reconciler.store.database import Database, unusable
 
 def ledger_of(database: Database, host: str) -> Mapping[Key, LedgerRow]:
     """All rows of one host. ReconcilerError when what stands there is not what we write."""
-    query = "SELECT kind, name, fields, lifecycle, refs, revision FROM ledger WHERE host = ?"
+    query = "SELECT kind, name, fields, lifecycle, refs, revision, ifnull(origin, '') FROM ledger WHERE host = ?"
     rows = (_row(host, *(str(cell) for cell in cells)) for cells in database.rows(query, (host,)))
     try:
         return {row.key: row for row in rows}
@@ -21,13 +21,16 @@ def ledger_of(database: Database, host: str) -> Mapping[Key, LedgerRow]:
         raise unusable(database.path, damage) from damage
 
 
-def _row(host: str, kind: str, name: str, fields: str, lifecycle: str, references: str, revision: str) -> LedgerRow:
+def _row(
+    host: str, kind: str, name: str, fields: str, lifecycle: str, references: str, revision: str, origin: str
+) -> LedgerRow:
     return LedgerRow(
         Key(host, kind, name),
         {field: _value(value) for field, value in json.loads(fields).items()},
         _lifecycle(json.loads(lifecycle)),
         tuple(ObjectName(*reference) for reference in json.loads(references)),
         revision,
+        origin,
     )
 
 
@@ -38,7 +41,8 @@ def hosts_in_ledger(database: Database) -> frozenset[str]:
 def write_rows(connection: sqlite3.Connection, rows: Iterable[LedgerRow]) -> None:
     """Inserts or replaces rows inside the caller's transaction."""
     connection.executemany(
-        "INSERT OR REPLACE INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO ledger (host, kind, name, fields, lifecycle, refs, revision, origin) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 *row.key,
@@ -46,6 +50,7 @@ def write_rows(connection: sqlite3.Connection, rows: Iterable[LedgerRow]) -> Non
                 json.dumps(_lifecycle_document(row.lifecycle), sort_keys=True),
                 json.dumps(row.references),
                 row.revision,
+                row.origin,
             )
             for row in rows
         ],
