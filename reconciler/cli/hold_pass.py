@@ -17,7 +17,8 @@ from reconciler.cli.source import chosen_hosts, loaded
 from reconciler.controller.installed import installed_registry
 from reconciler.controller.passes import Connections, every
 from reconciler.hosts.facts import read_facts
-from reconciler.hosts.holds import holds_name, place_hold, read_holds, release_hold
+from reconciler.hosts.holds import place_hold, read_holds, release_hold
+from reconciler.hosts.own_names import holds_name
 from reconciler.hosts.transport import Transport
 from reconciler.model.desired import Desired
 from reconciler.model.errors import ExitCode, InvalidValue, ReconcilerError

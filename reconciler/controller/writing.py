@@ -3,24 +3,26 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from reconciler.hosts.holds import holds_name, read_holds
-from reconciler.hosts.lease import Lease, LockHeldError, held_by_another, lock_name, this_process
+from reconciler.hosts.holds import read_holds
+from reconciler.hosts.own_names import holds_name, lock_name
 from reconciler.hosts.transport import Transport
 from reconciler.model.errors import ExitCode, ReconcilerError
 from reconciler.model.hold import Hold
 from reconciler.planning.view import HostView
+
+if TYPE_CHECKING:
+    from reconciler.hosts.lease import Lease
 
 
 class NotTheWriterError(ReconcilerError):
     """We may not write to the host: another process does, or no lock can be had there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Writer:
+class Writer(NamedTuple):
     """`stop` is set when the caller's is, or when the lock is found to be another's. `is_out_of_date` says that others may have
     written since the view was made, or that holds have come or gone."""
 
@@ -33,6 +35,9 @@ async def only_writer(
     transport: Transport, view: HostView, owner: str, state: Path, now: Callable[[], datetime], stop: asyncio.Event
 ) -> AsyncIterator[Writer]:
     """The host's lock for as long as the block runs. NotTheWriterError when it can't be had."""
+    # Imported here: most passes have nothing to do, and take no lock.
+    from reconciler.hosts.lease import LockHeldError, held_by_another, this_process
+
     assert view.inventory.facts is not None
     host_id = view.inventory.facts.host_id
     try:
@@ -60,7 +65,7 @@ async def holds_in_force(transport: Transport, owner: str, host_id: str, host: s
 
 
 @asynccontextmanager
-async def _either(stop: asyncio.Event, lease: Lease) -> AsyncIterator[asyncio.Event]:
+async def _either(stop: asyncio.Event, lease: "Lease") -> AsyncIterator[asyncio.Event]:
     """An event that is set when one of the two is: both end the work at a safe point."""
     either = asyncio.Event()
     if stop.is_set():

@@ -4,18 +4,12 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from reconciler.hosts.lease import host_digest
 from reconciler.hosts.transport import Transport
 from reconciler.model.errors import ReconcilerError
 from reconciler.model.hold import Hold, active
 from reconciler.model.key import ObjectName
 
 FORMAT = "reconciler.holds/v1"
-
-
-def holds_name(owner: str, host_id: str, host: str) -> str:
-    """The name of the note; `host_id` is the host's own id, `host` the Host manifest's name."""
-    return f"holds.{owner}.{host_digest(host_id, host)}.json"
 
 
 async def read_holds(transport: Transport, name: str, now: datetime) -> tuple[Hold, ...]:

@@ -1,7 +1,6 @@
 """The right to write to a host: one process has it at a time, and whoever it is can be told to the others."""
 
 import asyncio
-import hashlib
 import json
 import os
 import pwd
@@ -58,16 +57,6 @@ class Lease(Protocol):
         ...
 
     async def release(self) -> None: ...
-
-
-def lock_name(owner: str, host_id: str, host: str) -> str:
-    """The lock's name on the host; `host_id` is the host's own id, `host` the Host manifest's name."""
-    return f"reconciler.{owner}.{host_digest(host_id, host)}.lock"
-
-
-def host_digest(host_id: str, host: str) -> str:
-    """12 hex digits that tell one host under one name from all others."""
-    return hashlib.sha256(f"{host_id}/{host}".encode()).hexdigest()[:12]
 
 
 def this_process(state: Path) -> Holder:

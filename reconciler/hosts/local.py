@@ -8,15 +8,17 @@ import time
 from asyncio.subprocess import DEVNULL, PIPE, SubprocessStreamProtocol
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.hosts.head_start import Begun, HeadStart
-from reconciler.hosts.lease import Holder
-from reconciler.hosts.local_lock import LocalLease, lock_directory, take_local_lease
 from reconciler.hosts.local_notes import change_note, note_directory, read_note
 from reconciler.hosts.transport import MOST_OUTPUT_BYTES
 from reconciler.model.command import Command, Completed, Ending
 from reconciler.model.host import Elevation
+
+if TYPE_CHECKING:
+    from reconciler.hosts.lease import Holder
+    from reconciler.hosts.local_lock import LocalLease
 
 GRACE_S = 2.0
 """How long a command may take to end after SIGTERM, before SIGKILL."""
@@ -95,7 +97,10 @@ class LocalTransport:
             time.monotonic() - began,
         )
 
-    async def lease(self, name: str, holder: Holder) -> LocalLease:
+    async def lease(self, name: str, holder: "Holder") -> "LocalLease":
+        # Imported here: most passes have nothing to do, and take no lock.
+        from reconciler.hosts.local_lock import lock_directory, take_local_lease
+
         return take_local_lease(lock_directory(os.environ, self._state), name, holder)
 
     async def note(self, name: str) -> str:

@@ -10,10 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from reconciler.hosts.lease import Holder, LockHeldError, holder_from, holder_text, undisturbed
+from reconciler.hosts.own_names import RUNTIME
 from reconciler.model.errors import ReconcilerError
-
-RUNTIME = "RECONCILER_RUNTIME_DIR"
-"""The environment variable that names another directory for locks and notes (tests, containers)."""
 
 _MOST_BYTES = 65536
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from reconciler.hosts.local_lock import RUNTIME
+from reconciler.hosts.own_names import RUNTIME
 from reconciler.model.errors import ReconcilerError
 
 

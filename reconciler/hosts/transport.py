@@ -1,10 +1,12 @@
 """How commands reach a host, and the little that we keep there beside them: a lock and short notes."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from reconciler.hosts.lease import Holder, Lease
 from reconciler.model.command import Command, Completed
+
+if TYPE_CHECKING:
+    from reconciler.hosts.lease import Holder, Lease
 
 MOST_OUTPUT_BYTES = 256 << 20
 """Output beyond this is not a listing of a host's objects, it is a fault; the command is ended."""
@@ -17,7 +19,7 @@ class Transport(Protocol):
         """Runs one command to its end or its deadline. When cancelled, the command and its children are ended first."""
         ...
 
-    async def lease(self, name: str, holder: Holder) -> Lease:
+    async def lease(self, name: str, holder: "Holder") -> "Lease":
         """Takes the host's lock of that name, at once or not at all.
 
         LockHeldError when another process has it; ReconcilerError when no lock can be kept there.

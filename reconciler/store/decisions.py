@@ -6,8 +6,7 @@ objects there are.
 
 import json
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from reconciler.model.key import Key
 from reconciler.store.database import Database
@@ -16,8 +15,7 @@ SETTLED = "settled"
 """The decision about an object that is as wanted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """A document with the member `decision`, and since when it stands (seconds since the epoch)."""
 
     document: Mapping[str, Any]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -392,5 +393,17 @@ def test_the_applied_revision_moves_only_when_the_host_is_as_it_says(played: Cal
         assert first == {"fetched": "one", "applied": "one"}
         assert blind == {"fetched": "two", "applied": "one"}
         assert revisions() == {"fetched": "two", "applied": "two"}
+
+    played(story, dataset("tank/a"))
+
+
+def test_the_status_says_when_the_next_pass_comes(played: Callable[..., None]) -> None:
+    async def story(made: Inside) -> None:
+        await one_pass(made.loop())
+        assert made.setting.database is not None
+        document = status_of(made.setting.database, "h")
+        assert document is not None
+        last, upcoming = (datetime.fromisoformat(text) for text in (document["lastPass"]["at"], document["nextAttemptAt"]))
+        assert (upcoming - last).total_seconds() == pytest.approx(made.loop().schedule.next_look_s(0), abs=0.01)
 
     played(story, dataset("tank/a"))

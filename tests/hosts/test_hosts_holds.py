@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from reconciler.hosts.emulated import EmulatedTransport
-from reconciler.hosts.holds import holds_name, place_hold, read_holds, release_hold
+from reconciler.hosts.holds import place_hold, read_holds, release_hold
 from reconciler.hosts.local import LocalTransport
 from reconciler.hosts.local_notes import change_note, note_directory
+from reconciler.hosts.own_names import holds_name
 from reconciler.hosts.transport import Transport
 from reconciler.model.errors import ReconcilerError
 from reconciler.model.hold import Hold

@@ -21,11 +21,11 @@ from reconciler.hosts.lease import (
     holder_from,
     holder_text,
     is_dead,
-    lock_name,
     this_process,
 )
 from reconciler.hosts.local import LocalTransport
 from reconciler.hosts.local_lock import lock_directory
+from reconciler.hosts.own_names import lock_name
 from reconciler.hosts.transport import Transport
 from reconciler.model.errors import ExitCode, ReconcilerError
 from tests.cli.children import eventually
