@@ -138,9 +138,9 @@ def _lines(known: Known) -> Iterator[str]:
     yield f"  manifest   {where}"
     if known.row is not None:
         yield f"  applied    as of {short_revision(known.row.revision)}"
-    yield from _decision_lines(_decision(known))
+    yield from _decision_lines(_decision(known), known.origin)
     for condition in _conditions(known):
-        yield f"  condition  {condition['type']} {condition['status']} ({condition['reason']}) since {condition['since']}"
+        yield f"  condition  {_condition(condition)}"
     yield from _host_lines(known)
     if known.attempts:
         yield "  attempts   the newest last"
@@ -149,13 +149,13 @@ def _lines(known: Known) -> Iterator[str]:
             yield f"    {line}"
 
 
-def _decision_lines(decision: dict[str, Any]) -> Iterator[str]:
-    since = f" since {decision['since']}" if "since" in decision else ""
+def _decision_lines(decision: dict[str, Any], origin: str) -> Iterator[str]:
+    since = f" since {_shown(decision['since'])}" if "since" in decision else ""
     match decision["decision"]:
         case "blocked":
             yield f"  decision   {decision['verb']} is BLOCKED: {decision['reason']}{since}"
             yield f"             {decision['cause']}"
-            if "place" in decision:
+            if decision.get("place", origin) != origin:
                 yield f"             at {decision['place']}"
             yield f"             remedy: {decision['remedy']}"
         case "pending" | "reportOnly" as word:
@@ -187,12 +187,17 @@ def _decision_lines(decision: dict[str, Any]) -> Iterator[str]:
 def _host_lines(known: Known) -> Iterator[str]:
     status = known.status
     if "lastPass" in status:
-        yield f"  host       last pass at {status['lastPass']['at']} over {short_revision(status['lastPass']['revision'])}"
+        last = status["lastPass"]
+        yield f"  host       last pass at {_shown(last['at'])} over {short_revision(last['revision'])}"
     for condition in status.get("conditions", ()):
         if condition["status"] == ("False" if condition["type"] == "Ready" else "True"):
-            yield f"             {condition['type']} {condition['reason']} since {condition['since']}: {condition['message']}"
+            yield f"             {_condition(condition)}: {condition['message']}"
     upcoming = status.get("nextAttemptAt")
     yield f"  next       {f'pass at {_shown(upcoming)}' if upcoming else 'with the next `reconciler apply`'}"
+
+
+def _condition(condition: dict[str, Any]) -> str:
+    return f"{condition['type']} {condition['status']} ({condition['reason']}) since {_shown(condition['since'])}"
 
 
 def _shown(text: str) -> str:

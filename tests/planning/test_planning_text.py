@@ -2,11 +2,14 @@
 
 import os
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from reconciler.model.guardrails import Guardrails
+from reconciler.model.hold import Hold
+from reconciler.model.key import ObjectName
 from reconciler.model.lifecycle import Disruption, Lifecycle, Mode, Protect
 from reconciler.model.observed import Removal, Unreadable
 from reconciler.model.plan import Plan
@@ -18,6 +21,7 @@ from tests.planning.world import (
     KIB,
     KINDS,
     MIB,
+    NOW,
     ORPHAN,
     REPLACE,
     SOURCE,
@@ -173,7 +177,30 @@ def as_wanted() -> Plan:
     return tree([view([wanted], [standing(wanted)], [row(wanted)])])
 
 
-PLANS = (first_plan, change, destruction, trash, refusals, tripped, unreadable, wrong_host, report_only, narrowed, as_wanted)
+def held() -> Plan:
+    """Somebody works by hand on one object, and on a whole host."""
+    wanted = [dataset("tank/web", line=3, quota=2 * GIB), dataset("tank/log", line=9, quota=2 * GIB)]
+    there = [standing(each, fields={"properties.quota": GIB}) for each in wanted]
+    one = Hold(ObjectName("Dataset", "tank/web"), "ops@desk", "restoring by hand", NOW, NOW + timedelta(hours=4))
+    whole = replace(one, name=None, who="dba@desk", why="disk swap")
+    other = dataset("tank/a", host="hv02")
+    return tree([replace(view(wanted, there), holds=(one,)), replace(view([other], host="hv02"), holds=(whole,))])
+
+
+PLANS = (
+    held,
+    first_plan,
+    change,
+    destruction,
+    trash,
+    refusals,
+    tripped,
+    unreadable,
+    wrong_host,
+    report_only,
+    narrowed,
+    as_wanted,
+)
 
 
 @pytest.mark.parametrize("name", [made.__name__ for made in PLANS])
