@@ -44,7 +44,8 @@ def _print(entry: dict[str, Any]) -> None:
     ready = conditions["Ready"]
     applied = entry["revision"]["applied"][:19] or "none"
     word = "ready" if ready["status"] == "True" else "NOT READY"
-    click.echo(f"{entry['host']}: {word} since {ready['since']}, at {applied}")
+    again = f", next attempt at {entry['nextAttempt']}" if word != "ready" and "nextAttempt" in entry else ""
+    click.echo(f"{entry['host']}: {word} since {ready['since']}, at {applied}{again}")
     for condition in entry["conditions"]:
         bad = "False" if condition["type"] == "Ready" else "True"
         if condition["status"] == bad:

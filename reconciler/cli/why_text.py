@@ -117,8 +117,8 @@ def _document(known: Known) -> dict[str, Any]:
         document["manifest"] = {"path": path, "line": int(line), "column": int(column), "revision": _revision(known)}
     if known.row is not None:
         document["appliedRevision"] = known.row.revision
-    if "nextAttemptAt" in known.status:
-        document["nextAttemptAt"] = known.status["nextAttemptAt"]
+    if "nextAttempt" in known.status:
+        document["nextAttempt"] = known.status["nextAttempt"]
     return document
 
 
@@ -192,7 +192,7 @@ def _host_lines(known: Known) -> Iterator[str]:
     for condition in status.get("conditions", ()):
         if condition["status"] == ("False" if condition["type"] == "Ready" else "True"):
             yield f"             {_condition(condition)}: {condition['message']}"
-    upcoming = status.get("nextAttemptAt")
+    upcoming = status.get("nextAttempt")
     yield f"  next       {f'pass at {_shown(upcoming)}' if upcoming else 'with the next `reconciler apply`'}"
 
 

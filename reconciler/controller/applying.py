@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
-from reconciler.controller.conditions import host_status
+from reconciler.controller.conditions import NO_ATTEMPTS, Attempts, host_status
 from reconciler.controller.decisions import decisions
 from reconciler.controller.passes import Connections, HostResult, Planned, Setting, apply_host, every
 from reconciler.hosts.execute import Progress
@@ -98,19 +98,17 @@ def keep_status(
     revision: str,
     fetched: str,
     stale: str,
-    next_attempt_s: float | None = None,
+    attempts: Attempts = NO_ATTEMPTS,
 ) -> None:
     """Keeps what a pass over `revision` has left a host like, for `status` and `why`. `fetched` is the newest revision that was
-    read; `stale` says why a newer one could not be; `next_attempt_s` is how soon the next pass comes by itself, if one does."""
+    read; `stale` says why a newer one could not be, `attempts` when what failed is tried again."""
     database, now = setting.database, setting.now()
     assert database is not None
     before = status_of(database, result.host)
     last = str(before["revision"]["applied"]) if before is not None else ""
     applied = revision if result.is_converged else last
-    document = host_status(view, result, applied, fetched, stale, now, before)
+    document = host_status(view, result, applied, fetched, stale, now, before, attempts)
     document["lastPass"] = {"at": timestamp(now), "revision": revision}
-    if next_attempt_s is not None:
-        document["nextAttemptAt"] = timestamp(now + timedelta(seconds=next_attempt_s))
     write_status(database, result.host, document)
     write_decisions(database, result.host, decisions(view, result), view.resources.keys(), now.timestamp())
 

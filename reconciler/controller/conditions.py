@@ -1,6 +1,7 @@
 """Conditions: what a host and its objects are like after a pass, each with the time since when."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -30,6 +31,30 @@ Condition = tuple[ConditionType, bool | None, str, str]
 """Type, whether it holds (None: we could not look), a reason in one word, and a message."""
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """When an object that failed is tried again (None: only after a change), and why not now."""
+
+    at: datetime | None
+    why: str
+
+    def __str__(self) -> str:
+        if self.at is None:
+            return f"{self.why}; tried again after another commit, when another action is planned, or on SIGHUP"
+        return f"next attempt at {timestamp(self.at)}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """What waits on a host after failures, by key, and when its next pass comes by itself (None: no controller says so)."""
+
+    by_key: Mapping[Key, Attempt] = field(default_factory=dict)
+    next: datetime | None = None
+
+
+NO_ATTEMPTS = Attempts()
+
+
 def host_status(
     view: HostView,
     result: HostResult,
@@ -38,24 +63,27 @@ def host_status(
     stale: str,
     now: datetime,
     before: Mapping[str, Any] | None,
+    attempts: Attempts = NO_ATTEMPTS,
 ) -> dict[str, Any]:
     """One host's part of `reconciler.status/v1`. `stale` says why the source could not be read; `before` is the part of the
-    pass before, from which a condition that still holds takes its time."""
+    pass before, from which a condition that still holds takes its time; `attempts` become members `nextAttempt`."""
     last = {condition["type"]: condition for condition in (before or {}).get("conditions", ())}
     objects = {entry["key"]: entry for entry in (before or {}).get("resources", ())}
     return {
         "host": result.host,
         "revision": {"fetched": fetched, "applied": applied},
-        "conditions": [_document(condition, last, now) for condition in _host_conditions(view, result, stale)],
+        **_next_attempt(attempts.next),
+        "conditions": [_document(condition, last, now) for condition in _host_conditions(view, result, stale, attempts)],
         "resources": [
             {
                 "key": str(key),
+                **_next_attempt(attempts.by_key[key].at if key in attempts.by_key else None),
                 "conditions": [
                     _document(condition, {c["type"]: c for c in objects.get(str(key), {}).get("conditions", ())}, now)
                     for condition in conditions
                 ],
             }
-            for key, conditions in sorted(_object_conditions(view, result))
+            for key, conditions in sorted(_object_conditions(view, result, attempts))
         ],
     }
 
@@ -72,10 +100,10 @@ def drifted(view: HostView, plan: HostPlan) -> tuple[Action, ...]:
     )
 
 
-def _host_conditions(view: HostView, result: HostResult, stale: str) -> Iterable[Condition]:
+def _host_conditions(view: HostView, result: HostResult, stale: str, attempts: Attempts) -> Iterable[Condition]:
     final = result.final
     blind = "; ".join(trouble.cause for trouble in final.unreadable)
-    yield _ready(result)
+    yield _ready(result, attempts)
     drift = drifted(view, final)
     if drift:
         yield ConditionType.DRIFTED, True, "Drift", _names(action.key for action in drift)
@@ -94,7 +122,7 @@ def _host_conditions(view: HostView, result: HostResult, stale: str) -> Iterable
     yield ConditionType.SOURCE_STALE, bool(stale), "Unavailable" if stale else "None", stale
 
 
-def _ready(result: HostResult) -> Condition:
+def _ready(result: HostResult, attempts: Attempts) -> Condition:
     final = result.final
     failed = [outcome for outcome in result.outcomes if outcome.state is not OutcomeState.SUCCEEDED]
     if result.trouble is not None:
@@ -109,6 +137,10 @@ def _ready(result: HostResult) -> Condition:
     elif failed:
         cause = failed[0].failure.cause if failed[0].failure is not None else str(failed[0].state)
         reason, message = "ActionFailed", f"{failed[0].key}: {cause}"
+    elif attempts.by_key:
+        key = min(attempts.by_key)
+        others = f", and {counted(len(attempts.by_key) - 1, 'other')}" if len(attempts.by_key) > 1 else ""
+        reason, message = "BackingOff", f"{key}{others}: {attempts.by_key[key]}"
     elif final.blocked:
         reason, message = "Blocked", f"{final.blocked[0].key}: {final.blocked[0].cause}"
     else:
@@ -116,7 +148,7 @@ def _ready(result: HostResult) -> Condition:
     return ConditionType.READY, result.is_converged, reason, message
 
 
-def _object_conditions(view: HostView, result: HostResult) -> Iterable[tuple[Key, list[Condition]]]:
+def _object_conditions(view: HostView, result: HostResult, attempts: Attempts) -> Iterable[tuple[Key, list[Condition]]]:
     """Only objects about which there is something to say."""
     said: dict[Key, list[Condition]] = {}
     for item in result.final.blocked:
@@ -128,9 +160,17 @@ def _object_conditions(view: HostView, result: HostResult) -> Iterable[tuple[Key
         if outcome.state is not OutcomeState.SUCCEEDED and outcome.key in pending:
             cause = outcome.failure.cause if outcome.failure is not None else str(outcome.state)
             said.setdefault(outcome.key, []).append((ConditionType.READY, False, "ActionFailed", cause))
+    failed_now = {outcome.key for outcome in result.outcomes if outcome.state is not OutcomeState.SUCCEEDED}
+    for key, attempt in attempts.by_key.items():
+        if key not in failed_now:
+            said.setdefault(key, []).append((ConditionType.READY, False, "BackingOff", str(attempt)))
     for miss in result.final.misses:
         said.setdefault(miss.key, []).append((ConditionType.READY, False, "ExpectationMissed", miss.cause))
     return said.items()
+
+
+def _next_attempt(at: datetime | None) -> dict[str, str]:
+    return {} if at is None else {"nextAttempt": timestamp(at)}
 
 
 def _document(condition: Condition, last: Mapping[str, Mapping[str, Any]], now: datetime) -> dict[str, Any]:

@@ -76,9 +76,10 @@ class Controller:
             loop.wake(newer=True)
 
     def look_now(self) -> None:
-        """Polls the source and looks at every host now (SIGHUP)."""
+        """Polls the source, looks at every host now, and tries everything there, whatever has failed before (SIGHUP)."""
         self._look_now.set()
-        self._wake_all()
+        for loop in self._loops.values():
+            loop.try_all()
 
     async def _watch(self) -> None:
         async for _ in changes(self.location):

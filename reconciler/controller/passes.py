@@ -160,6 +160,11 @@ async def plan_hosts(
     raise AssertionError("the last attempt returns")
 
 
+def _whole(plan: HostPlan) -> HostPlan:
+    """Nothing of a plan is left out."""
+    return plan
+
+
 async def apply_host(
     setting: Setting,
     planned: Planned,
@@ -172,15 +177,16 @@ async def apply_host(
     elsewhere: Taken = NOTHING_TAKEN,
     *,
     reviewed: bool = False,
+    permitted: Callable[[HostPlan], HostPlan] = _whole,
 ) -> HostResult:
-    """Runs one host's plan as its only writer and looks again. What the looks show is learnt by the ledger.
+    """Runs what is `permitted` of one host's plan as its only writer, and looks again; the ledger learns what the looks show.
 
     Where another process may have written since the look, or holds have come or gone, the plan is made anew first; one that
     somebody has `reviewed` is not run if that changes it.
     """
     view, source = planned.views[host.host], planned.plan.source
     _learn(setting, journal, view, host, source.revision)
-    if not host.runnable:
+    if not permitted(host).runnable:
         return HostResult(host.host, (), host, ran=host)
     transport = await connections.to(view.manifest)
     try:
@@ -194,8 +200,9 @@ async def apply_host(
                     return HostResult(host.host, (), renewed, _out_of_date(host.host))
                 host = renewed
                 _learn(setting, journal, view, host, source.revision)
-            outcomes = await carry_out(setting, view, host, source.revision, connections, journal, progress, writer.stop)
-            changed = await inventory_after(host, view, outcomes, transport)
+            todo = permitted(host)
+            outcomes = await carry_out(setting, view, todo, source.revision, connections, journal, progress, writer.stop)
+            changed = await inventory_after(todo, view, outcomes, transport)
             again = _planned_again(setting, planned, view, changed, desired, elsewhere) if changed is not None else None
             if again is None:
                 again = await plan_hosts(setting, desired, source, connections, (host.host,), elsewhere)

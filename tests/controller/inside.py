@@ -164,7 +164,7 @@ class Inside:
         self.tally.begin()
         return self.current
 
-    def loop(self, host: str = "h", stale: str = "") -> HostLoop:
+    def loop(self, host: str = "h", stale: str = "", **more: Any) -> HostLoop:
         def in_force() -> Current:
             assert self.current is not None
             return self.current
@@ -181,6 +181,7 @@ class Inside:
             stale=lambda: stale,
             fetched=lambda: in_force().source.revision,
             shutdown=self.shutdown,
+            **more,
         )
 
     def controller(self, kind: type[Controller] = Controller, **more: Any) -> Controller:

@@ -33,6 +33,9 @@ class FakeLoop:
     def wake(self, *, newer: bool) -> None:
         self.asked.append(f"{self.host} {'newer' if newer else 'look'}")
 
+    def try_all(self) -> None:
+        self.asked.append(f"{self.host} all")
+
     def retire(self) -> None:
         self.asked.append(f"{self.host} retire")
         self.leave.set()
@@ -370,13 +373,13 @@ def test_another_revision_may_take_as_much_again(played: Callable[..., None]) ->
     played(story)
 
 
-def test_look_now_polls_and_wakes_all_without_ending_what_they_do(played: Callable[..., None]) -> None:
+def test_look_now_polls_and_has_all_hosts_try_everything_without_ending_what_they_do(played: Callable[..., None]) -> None:
     async def story(_: Inside, controller: Watched) -> None:
         await controller._poll_once()
         controller.news()
         controller.look_now()
 
-        assert controller.news() == ["h look", "k look"]
+        assert controller.news() == ["h all", "k all"]
         assert controller._look_now.is_set()
 
     played(story)
