@@ -59,16 +59,16 @@ class ActionRun:
 
     async def _is_done_by(self, step: Step) -> bool:
         """Runs a step; true when looking has shown that the whole change is done."""
-        if self.stop.is_set():
-            raise _StopError(OutcomeState.CANCELLED, _CANCELLED, str(step.command))
         if step.lane is None:
             return await self._run_step(step)
         async with self.lanes[step.lane]:
             return await self._run_step(step)
 
     async def _run_step(self, step: Step) -> bool:
+        self._go_on(step)
         if (step.destructive or step.look_first) and not self._confirmed:
             await self._confirm(step)
+            self._go_on(step)
         answer = await self._attempt(step)
         if answer.succeeded:
             return False
@@ -78,6 +78,11 @@ class ActionRun:
             if answer.succeeded:
                 return False
         return await self._judge(step, answer, failure)
+
+    def _go_on(self, step: Step) -> None:
+        """Ends the action when we were asked to: right before a command is where nothing is left half-done."""
+        if self.stop.is_set():
+            raise _StopError(OutcomeState.CANCELLED, _CANCELLED, str(step.command))
 
     async def _attempt(self, step: Step) -> Completed:
         self.attempts += 1

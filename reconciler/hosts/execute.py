@@ -114,13 +114,22 @@ async def _run(action: Action, execution: Execution, gates: _Gates) -> Outcome:
     kind = execution.kinds[action.key.kind]
     backend = execution.backends[action.key.kind]
     run = ActionRun(action, kind, backend, execution.transport, gates.lanes, execution.stop)
-    done: Ended = await run.run()
+    done = await _ended(run)
     outcome = Outcome(
         action.id, action.key, done.state, done.attempts, round(time.monotonic() - began, 3), done.failure, done.command
     )
     # Not waited for: it becomes durable together with the next intent, and before the pass ends.
     execution.journal.end(outcome, action, execution.clock(), _row(action, kind, execution.revision))
     return outcome
+
+
+async def _ended(run: ActionRun) -> Ended:
+    try:
+        return await run.run()
+    except Exception as bug:  # noqa: BLE001 — it must not cut off what runs for other objects
+        cause = f"internal error: {type(bug).__name__}: {bug}; what was done is not known"
+        failure = Failure(cause, "please report it", RetryClass.LOOK_AGAIN)
+        return Ended(OutcomeState.UNKNOWN, run.attempts, failure)
 
 
 def _row(action: Action, kind: Kind, revision: str) -> LedgerRow | None:

@@ -118,8 +118,8 @@ class LocalTransport:
         try:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:
-            with contextlib.suppress(OSError, ValueError):
-                await _end(await starting, is_over=False)
+            # In a task of its own, which another cancellation does not reach either.
+            await asyncio.shield(_end_unborn(starting))
             raise
 
     async def _started(self, command: Command) -> "_Process":
@@ -209,6 +209,12 @@ async def _read(stream: asyncio.StreamReader) -> bytes:
             raise _TooMuchOutputError
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+async def _end_unborn(starting: "asyncio.Future[_Process]") -> None:
+    """Ends a process that nobody wants any more as soon as it has started."""
+    with contextlib.suppress(OSError, ValueError):
+        await _end(await starting, is_over=False)
 
 
 async def _end(process: _Process, *, is_over: bool) -> None:

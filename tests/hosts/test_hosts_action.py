@@ -305,6 +305,33 @@ def test_asked_to_stop_between_attempts_an_action_is_cancelled(emulated: Opener)
     run(scene())
 
 
+def test_asked_to_stop_during_the_look_before_a_destruction_nothing_is_destroyed(emulated: Opener) -> None:
+    class Stopping(Emulated):
+        stop = asyncio.Event()
+        looks: int | None = None
+
+        async def run(self, command: Command) -> Completed:
+            if self.looks is not None:
+                self.looks += 1
+                self.stop.set()
+            return await super().run(command)
+
+    async def scene() -> None:
+        transport = Stopping(emulated("omnios").host)
+        plan, view = await plan_on(transport, [dataset("tank/a", DELETE)])
+        await carried_out(transport, plan, view.backends)
+        plan, view = await plan_on(transport, [])
+        transport.looks = 0
+
+        (outcome,) = await carried_out(transport, plan, view.backends, stop=transport.stop)
+
+        assert transport.looks == 1
+        assert outcome.state is OutcomeState.CANCELLED
+        assert transport.host.storage.exists("tank/a")
+
+    run(scene())
+
+
 def test_a_tool_that_is_missing_fails_the_action_and_says_so(emulated: Opener) -> None:
     class Toolless(Emulated):
         async def run(self, command: Command) -> Completed:

@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 import pytest
 
 from reconciler.hosts.execute import execute
+from reconciler.model.command import Command, Completed
 from reconciler.model.host import Limits
 from reconciler.model.outcome import Outcome, OutcomeState
 from reconciler.model.plan import HostPlan
@@ -255,6 +256,83 @@ def test_asked_to_stop_the_command_that_runs_ends_and_no_other_begins() -> None:
         assert held.begun == ["one x"]
         assert states(outcomes) == {"tank/a": "cancelled", "tank/a/b": "skipped", "tank/z": "cancelled"}
         assert journal.begun == ["Dataset/tank/a"], "what was never begun needs no intent"
+
+    run(scene())
+
+
+def test_asked_to_stop_what_waits_for_a_lane_does_not_begin_when_the_lane_is_free() -> None:
+    async def scene() -> None:
+        held, stop, journal = Held(), asyncio.Event(), MemoryJournal()
+        mounting = [action(f"tank/m{number}", lane="mount") for number in range(3)]
+        task = await begun(plan_of(*mounting), held, stop=stop, journal=journal, limits=WIDE)
+
+        stop.set()
+        await held.let("make tank/m0")
+        outcomes = await task
+
+        assert held.begun == ["make tank/m0"]
+        assert states(outcomes) == {"tank/m0": "succeeded", "tank/m1": "cancelled", "tank/m2": "cancelled"}
+        assert [str(outcome.state) for outcome in journal.ended] == ["succeeded", "cancelled", "cancelled"]
+
+    run(scene())
+
+
+def test_asked_to_stop_while_its_intent_becomes_durable_an_action_runs_nothing_and_that_is_recorded() -> None:
+    async def scene() -> None:
+        held, stop, journal = Held(), asyncio.Event(), MemoryJournal(waits=True)
+        task = await begun(plan_of(action("tank/a")), held, stop=stop, journal=journal)
+
+        stop.set()
+        journal.waiting[0].set_result(None)
+        outcomes = await task
+
+        assert held.begun == []
+        assert states(outcomes) == {"tank/a": "cancelled"}
+        assert [outcome.state for outcome in journal.ended] == [OutcomeState.CANCELLED]
+
+    run(scene())
+
+
+def test_a_journal_that_fails_in_the_middle_lets_what_runs_end_and_nothing_else_begin() -> None:
+    async def scene() -> None:
+        held, journal = Held(), MemoryJournal()
+        first = action("tank/a")
+        plan = plan_of(first, action("tank/a/b", after=[first]), action("tank/z"))
+        task = await begun(plan, held, journal=journal, limits=Limits(parallel=1, per_pool=100))
+
+        journal.fails = True
+        await held.let("make tank/a")
+        outcomes = await task
+
+        assert held.begun == ["make tank/a"]
+        assert states(outcomes) == {"tank/a": "succeeded", "tank/a/b": "failed", "tank/z": "failed"}
+        causes = {str(o.key.name): o.failure.cause for o in outcomes if o.failure is not None}
+        assert causes == dict.fromkeys(("tank/a/b", "tank/z"), "not started: the disk is full")
+
+    run(scene())
+
+
+def test_a_bug_met_by_one_action_leaves_it_unknown_and_lets_the_others_end() -> None:
+    class Broken(Held):
+        async def run(self, command: Command) -> Completed:
+            done = await super().run(command)
+            if "tank/a" in command.argv:
+                raise ZeroDivisionError("a provider's mistake")
+            return done
+
+    async def scene() -> None:
+        held, journal = Broken(), MemoryJournal()
+        first = action("tank/a")
+        task = await begun(plan_of(first, action("tank/a/b", after=[first]), action("tank/z")), held, journal=journal)
+
+        await held.let("make tank/a")
+        await held.let_all()
+        outcomes = await task
+
+        assert states(outcomes) == {"tank/a": "unknown", "tank/a/b": "skipped", "tank/z": "succeeded"}
+        assert outcomes[0].failure is not None
+        assert "internal error: ZeroDivisionError: a provider's mistake" in outcomes[0].failure.cause
+        assert [outcome.state for outcome in journal.ended] == [OutcomeState.UNKNOWN, OutcomeState.SUCCEEDED]
 
     run(scene())
 

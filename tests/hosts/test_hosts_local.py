@@ -5,6 +5,7 @@ import os
 import select
 import signal
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -170,6 +171,27 @@ def test_cancelled_while_it_starts_a_command_is_ended_as_well(turns: int) -> Non
             await task
 
     asyncio.run(scene())
+
+
+@pytest.mark.parametrize("turns", range(12))
+def test_cancelled_again_while_it_is_being_ended_a_command_is_ended_all_the_same(turns: int) -> None:
+    """A second signal comes while the first one's work is under way."""
+    mark = f"{600 + turns}.{os.getpid()}"
+
+    async def scene() -> None:
+        task = asyncio.create_task(LocalTransport().run(Command(("sleep", mark), deadline_s=LONG_S)))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        while not task.done():
+            task.cancel()
+            await asyncio.sleep(0)
+        assert task.cancelled()
+        if rest := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(rest, timeout=LONG_S)
+
+    asyncio.run(scene())
+
+    assert subprocess.run(["pgrep", "-f", f"^sleep {mark}$"], capture_output=True, check=False).stdout == b""
 
 
 def test_a_command_that_ignores_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
