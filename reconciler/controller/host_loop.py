@@ -139,6 +139,9 @@ class HostLoop:
             if result.trouble is None or result.trouble.cause != self._told_trouble:
                 tell_result(self.log, result, current.source.revision)
             self._told_trouble = result.trouble.cause if result.trouble is not None else ""
+            # What the journal lost, later looks will find; but its trouble has to be told.
+            await self.journal.flushed()
+            self.journal.raise_trouble()
         except ReconcilerError as trouble:
             self._failed(trouble.cause, trouble.remedy)
         except Exception as bug:  # noqa: BLE001 — one host's trouble must not end the loop; it is told and tried again

@@ -74,8 +74,13 @@ class Journal:
         """Waits until everything is durable; raises what kept a record from becoming so."""
         await self.flushed()
         self._thread.shutdown()
-        if self._trouble is not None:
-            raise self._trouble
+        self.raise_trouble()
+
+    def raise_trouble(self) -> None:
+        """Raises, once, what has kept a record from becoming durable, though nobody may have waited for that record."""
+        trouble, self._trouble = self._trouble, None
+        if trouble is not None:
+            raise trouble
 
     def _enqueue(self, write: Write) -> "asyncio.Future[None]":
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
