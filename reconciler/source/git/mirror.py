@@ -72,7 +72,7 @@ class Mirror:
             self.rebuild(tip, ref)
             return
         with disk_errors(git_dir, STATE_REMEDY):
-            _without_stale_locks(git_dir)
+            _without_leftovers(git_dir)
         ended = fetched(self._program, git_dir, self._location.url, f"+{tip.ref}:{ref}")
         if ended.code == 0:
             # What fails here costs disk space, never a fetch.
@@ -167,10 +167,14 @@ def _taken(descriptor: int) -> bool:
     return True
 
 
-def _without_stale_locks(git_dir: Path) -> None:
-    """Removes the lock files of a git that was killed, for nobody else fetches while we hold the lock.
+def _without_leftovers(git_dir: Path) -> None:
+    """Removes what a git that was killed has locked or half written, for nobody else fetches while we hold the lock.
 
     Were one the file of a git that outlived its reconciler, that git would only fail.
     """
-    for lock in (*git_dir.glob("*.lock"), *(git_dir / "refs").rglob("*.lock")):
-        lock.unlink(missing_ok=True)
+    objects = git_dir / "objects"
+    locks = (*git_dir.glob("*.lock"), *(git_dir / "refs").rglob("*.lock"), *objects.glob("*.lock"), *objects.glob("*/*.lock"))
+    # A fetch of hundreds of megabytes that is killed again and again would fill the disk (git-prune(1) names these files).
+    half_written = (*objects.glob("pack/tmp_*"), *objects.glob("pack/.tmp-*"))
+    for leftover in (*locks, *half_written):
+        leftover.unlink(missing_ok=True)

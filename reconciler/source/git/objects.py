@@ -63,7 +63,7 @@ class ObjectReader:
         """A whole chunk at once: whoever stops reading in the middle leaves no answer behind in the pipe."""
         for blob in chunk:
             if not _BLOB_ID.fullmatch(blob):
-                raise SourceError(f"{blob}: not the id of a git object")
+                raise SourceError(f"{blob}: not the id of a git object", remedy="read the tree of a revision first")
         with self._guard:
             try:
                 self._send("".join(f"{blob}\n" for blob in chunk).encode())

@@ -39,6 +39,8 @@ _SETTINGS = (
     ("gc.autoDetach", "false"),
 )
 
+_CLOSED_REMEDY = "begin again: what was fetched so far is kept"
+
 NOWHERE = Path(os.devnull)
 """Given as git directory where none is needed, so that git does not look for one around the working directory."""
 
@@ -139,7 +141,7 @@ class GitProgram:
         finally:
             self.finish(process)
         if self._stopped:
-            raise SourceError("the source was closed while git was running")
+            raise SourceError("the source was closed while git was running", remedy=_CLOSED_REMEDY)
         return Ended(argv, process.returncode, out, _one_line(err))
 
     def finish(self, process: subprocess.Popen[bytes]) -> None:
@@ -165,7 +167,7 @@ class GitProgram:
             self._running.add(process)
         if stopped:
             self.finish(process)
-            raise SourceError("the source is closed")
+            raise SourceError("the source is closed", remedy=_CLOSED_REMEDY)
 
 
 def command(git_dir: Path, *arguments: str) -> tuple[str, ...]:

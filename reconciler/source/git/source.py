@@ -81,7 +81,7 @@ class GitSource:
 
     def tree(self, revision: str) -> Tree:
         if not remote.is_commit_id(revision):
-            raise SourceError(f"{self._location}: {revision} is no commit id")
+            raise SourceError(f"{self._location}: {revision} is no commit id", remedy="give a revision that a fetch gave")
         if self._tree is None or self._tree.revision != revision:
             self._tree = Tree(revision, self._entries(revision))
         return self._tree
@@ -114,11 +114,17 @@ class GitSource:
             commit = self._held(tip)
             if commit is None:
                 self._bring(tip)
-                commit = self._reader(tip.object).commit(self._ours)
+                commit = self._reader(tip.object).commit(self._ours) or self._commit_anew(tip)
             if commit is None:
                 raise SourceError(f"{self._location}: names no commit", remedy="name a branch, or a tag of a commit")
             self._take(commit)
             return commit
+
+    def _commit_anew(self, tip: remote.Tip) -> str | None:
+        """What our ref points at, asked of a new child: one that met a damaged pack refuses also a whole one of its name."""
+        reader = self._reader(tip.object)
+        reader.close()
+        return reader.commit(self._ours)
 
     def _held(self, tip: remote.Tip) -> str | None:
         """The tip's commit if our ref has reached it."""
