@@ -97,9 +97,15 @@ def _parsed(
             yield one, found[one.entry.blob]
 
 
+_LARGE_FILE_POINTER = b"version https://git-lfs.github.com/spec/"
+"""How every pointer begins (git-lfs, docs/spec.md)."""
+
+
 def _documents(data: bytes | TooLarge) -> tuple[Document, ...] | YamlError:
     if isinstance(data, TooLarge):
         return too_large(data.size_bytes)
+    if data.startswith(_LARGE_FILE_POINTER):
+        return YamlError(1, 1, "a Git LFS pointer: what it stands for is never fetched", "commit the manifest as a plain file")
     try:
         return documents(data)
     except YamlError as error:
