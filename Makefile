@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # What pip installs it compiles, but not what it only links to; uncompiled, every start costs half as much again.
 COMPILE := $(BIN)/python -m compileall -q reconciler providers
 
-.PHONY: help run test check bench crash-matrix lock clean
+.PHONY: help run test check bench crash-matrix soak lock clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -29,6 +29,9 @@ bench: $(STAMP) ## Measure against the native floor and the bars; writes benchma
 	@sh examples/linux-zfs/install.sh
 	$(COMPILE)
 	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
+
+soak: $(STAMP) ## Run a controller for 10,000 passes (or PASSES=N) and see that nothing grows.
+	$(BIN)/python -m tests.controller.soak $(PASSES)
 
 lock: ## Renew the hashed locks from pyproject.toml.
 	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install -q uv
