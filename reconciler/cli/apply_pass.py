@@ -79,7 +79,7 @@ def apply_source(
         print_warnings(wanted.warnings)
         chosen = chosen_hosts(wanted.desired, hosts)
         reviewed = saved is not None or not yes
-        stopped, results = run_async(
+        stopped, results, lost = run_async(
             _apply(registry, wanted, chosen, confirm, state, head_start, source_name, ceilings, reviewed=reviewed)
         )
     if results is None:
@@ -93,6 +93,8 @@ def apply_source(
     for result in results:
         if result.trouble is not None:
             click.echo(f"error: {result.trouble}", err=True)
+    if lost is not None:
+        raise lost
     return stopped or result_exit_code(results)
 
 
@@ -131,16 +133,27 @@ async def _apply(
     ceilings: Guardrails | None,
     *,
     reviewed: bool,
-) -> tuple[int, list[HostResult] | None]:
-    """The exit code of a signal that asked to stop (else 0), and results by host; None when the person declined."""
+) -> tuple[int, list[HostResult] | None, ReconcilerError | None]:
+    """The exit code of a signal that asked to stop (else 0), results by host (None when the person declined), and what kept
+    results from being recorded: what was done is told all the same."""
     stop = asyncio.Event()
-    async with working_state(registry, state, lambda: datetime.now(UTC), head_start, ceilings) as working:
-        setting, connections, journal = working
-        planned = await plan_hosts(setting, wanted.desired, wanted.source, connections, hosts)
-        record(state, source_name, connections.probes())
-        if not confirm(planned):
-            return ExitCode.CONVERGED, None
-        total = sum(len(host.runnable) for host in planned.plan.hosts)
-        with progress(total) as shown, stopping(stop.set, lambda text: click.echo(text, err=True), STOP_HINT) as stopped:
-            results = await apply_hosts(setting, planned, wanted.desired, connections, journal, shown, stop, reviewed=reviewed)
-    return stopped.code, results
+    results: list[HostResult] | None = None
+    code = 0
+    try:
+        async with working_state(registry, state, lambda: datetime.now(UTC), head_start, ceilings) as working:
+            setting, connections, journal = working
+            planned = await plan_hosts(setting, wanted.desired, wanted.source, connections, hosts)
+            record(state, source_name, connections.probes())
+            if not confirm(planned):
+                return ExitCode.CONVERGED, None, None
+            total = sum(len(host.runnable) for host in planned.plan.hosts)
+            with progress(total) as shown, stopping(stop.set, lambda text: click.echo(text, err=True), STOP_HINT) as stopped:
+                results = await apply_hosts(
+                    setting, planned, wanted.desired, connections, journal, shown, stop, reviewed=reviewed
+                )
+            code = stopped.code
+    except ReconcilerError as trouble:
+        if results is None:
+            raise
+        return code, results, trouble
+    return code, results, None

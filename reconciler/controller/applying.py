@@ -116,10 +116,11 @@ def keep_status(
 def forget_host(database: Database, journal: Journal, host: str) -> None:
     """Lets go of all that we know about a host that has no manifest any more. Our marks stay, and nothing there is touched."""
     known = frozenset(ledger_of(database, host)) | unfinished_keys(database, host)
-    journal.learn((), known, known)
     forget_facts(database, host)
     drop_status(database, host)
     drop_decisions(database, host)
+    # Last: as long as the ledger knows the host, what could not be dropped for want of room is tried again.
+    journal.learn((), known, known)
 
 
 def taken(plan: HostPlan) -> dict[Key, int]:

@@ -169,7 +169,7 @@ class Controller:
             self.log.warning("no such host", host=host, cause=f"--host {host} has no Host manifest in this revision")
         for host in sorted(self._loops.keys() - wanted):
             self._loops.pop(host).retire()
-        for host in sorted(hosts_in_ledger(self.setting.database) - desired.hosts.keys() - self._tasks.keys()):
+        for host in sorted(self._known_hosts() - desired.hosts.keys() - self._tasks.keys()):
             self._forget(host)
         for host in sorted(wanted):
             if host not in self._loops:
@@ -204,10 +204,24 @@ class Controller:
             if host not in self._in_force().desired.hosts:
                 self._forget(host)
 
-    def _forget(self, host: str) -> None:
+    def _known_hosts(self) -> frozenset[str]:
+        """Hosts of the ledger. A state file that can't be read ends no controller: every pass tells of it."""
         assert self.setting.database is not None
-        self.log.warning("forgotten", host=host, cause="it has no Host manifest any more; nothing there is touched")
-        forget_host(self.setting.database, self.journal, host)
+        try:
+            return hosts_in_ledger(self.setting.database)
+        except ReconcilerError as trouble:
+            self.log.error("state", cause=trouble.cause, remedy=trouble.remedy)
+            return frozenset()
+
+    def _forget(self, host: str) -> None:
+        """Lets go of a host; where our files can't be written now, the next revision or start comes back to it."""
+        assert self.setting.database is not None
+        try:
+            forget_host(self.setting.database, self.journal, host)
+        except ReconcilerError as trouble:
+            self.log.error("not forgotten", host=host, cause=trouble.cause, remedy=trouble.remedy)
+        else:
+            self.log.warning("forgotten", host=host, cause="it has no Host manifest any more; nothing there is touched")
 
     def _in_force(self) -> Current:
         assert self._current is not None

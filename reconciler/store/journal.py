@@ -92,9 +92,9 @@ class Journal:
 
     def _note(self, future: "asyncio.Future[None]") -> None:
         """Keeps the first failure, so that a record nobody waits for can't be lost in silence."""
-        if not future.cancelled() and self._trouble is None:
-            trouble = future.exception()
-            self._trouble = trouble if isinstance(trouble, Exception) else None
+        trouble = None if future.cancelled() else future.exception()
+        if self._trouble is None and isinstance(trouble, Exception):
+            self._trouble = trouble
 
     async def _flush(self) -> None:
         loop = asyncio.get_running_loop()

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli.main import run
+from reconciler.store.database import Database
+from tests.controller.inside import full_disk
 from tests.e2e.ground import Ground, Said, dataset
 
 NOBODY = 65534
@@ -189,3 +191,21 @@ def test_a_doctor_looks_at_the_state_directory(ground: Ground) -> None:
 
     assert told.exit_code == 0
     assert f"ok      state directory: {ground.state}" in told.out
+
+
+def test_what_was_done_is_told_although_the_disk_was_full_before_it_could_be_recorded(ground: Ground) -> None:
+    ground.write(dataset("tank/a"))
+    said(ground, ground.state, "apply", str(ground.tree), "--yes")
+    ground.write(dataset("tank/a"), dataset("tank/b"))
+    database = Database.open(ground.state)
+    with full_disk(database, "UPDATE ON journal"):
+        told = said(ground, ground.state, "apply", str(ground.tree), "--yes", "--output", "json")
+    database.close()
+    again = said(ground, ground.state, "apply", str(ground.tree), "--yes")
+
+    (done,) = json.loads(told.out)["hosts"][0]["outcomes"]
+    assert (done["key"].endswith("Dataset/tank/b"), done["state"]) == (True, "succeeded")
+    assert told.exit_code == 1
+    assert "database or disk is full" in told.err
+    assert is_told_well(told, ground.state)
+    assert again.exit_code == 0

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +25,7 @@ from reconciler.model.plan import PlanSource
 from reconciler.provider.registry import Registry
 from reconciler.source.location import FolderLocation
 from reconciler.source.tree import Tree
+from reconciler.store.database import Database
 from reconciler.store.journal import Journal
 from tests.cli.children import PATIENCE_S
 from tests.controller.running import REPOSITORY
@@ -212,6 +213,23 @@ async def inside(registry: Registry, state: Path, files: Mapping[str, str | byte
             yield made
         finally:
             await connections.close()
+
+
+@contextmanager
+def full_disk(database: Database, *changes: str) -> Iterator[None]:
+    """Meanwhile these changes (`INSERT ON journal`) fail in the state file as they do on a full disk."""
+    triggers = {f"full_{number}": change for number, change in enumerate(changes)}
+    with database.transaction() as connection:
+        for name, change in triggers.items():
+            connection.execute(
+                f"CREATE TRIGGER {name} BEFORE {change} BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+            )
+    try:
+        yield
+    finally:
+        with database.transaction() as connection:
+            for name in triggers:
+                connection.execute(f"DROP TRIGGER {name}")
 
 
 async def until(holds: Callable[[], object], what: str) -> None:

@@ -15,7 +15,7 @@ from reconciler.model.plan import PlanSource
 from reconciler.provider.registry import Registry
 from reconciler.source.errors import SourceAway
 from reconciler.store.ledger import hosts_in_ledger
-from tests.controller.inside import Inside, inside, until
+from tests.controller.inside import Inside, full_disk, inside, until
 from tests.controller.running import HOST, REPOSITORY, dataset, host, objects
 
 AWAY = SourceAway("the remote is away", remedy="wait", transient=True)
@@ -215,6 +215,29 @@ def test_hosts_of_the_ledger_without_a_manifest_are_forgotten_at_the_start(playe
         assert [said["host"] for said in made.log.said("forgotten")] == ["k"]
         assert made.setting.database is not None
         assert hosts_in_ledger(made.setting.database) == {"h"}
+
+    played(story)
+
+
+def test_a_host_that_can_not_be_forgotten_for_want_of_room_ends_nothing_and_is_forgotten_later(
+    played: Callable[..., None],
+) -> None:
+    async def story(made: Inside, controller: Watched) -> None:
+        database = made.setting.database
+        assert database is not None
+        await one_apply(made)
+        await controller._poll_once()
+        with full_disk(database, "DELETE ON facts"):
+            made.put("two", {**host("h"), **objects(dataset("tank/a"))})
+            await controller._poll_once()
+            await until(lambda: made.log.said("not forgotten"), "that is told")
+        made.put("three", {**host("h"), **objects(dataset("tank/b"))})
+        await controller._poll_once()
+        await made.journal.flushed()
+
+        assert made.log.said("not forgotten")[0]["remedy"]
+        assert [said["host"] for said in made.log.said("forgotten")] == ["k"]
+        assert hosts_in_ledger(database) <= {"h"}
 
     played(story)
 

@@ -16,10 +16,11 @@ from reconciler.model.errors import ReconcilerError
 from reconciler.model.host import HostManifest
 from reconciler.planning.guardrail import Taken
 from reconciler.provider.registry import Registry
+from reconciler.store.journal import unfinished_keys
 from reconciler.store.ledger import ledger_of
 from reconciler.store.status import status_of
 from tests.cli.hosts import break_host, commands_run, everything_on, host_in, mend_host
-from tests.controller.inside import Inside, Steered, inside, until
+from tests.controller.inside import Inside, Steered, full_disk, inside, until
 from tests.controller.running import dataset, host, objects
 
 Story = Callable[[Inside], Coroutine[Any, Any, None]]
@@ -323,6 +324,47 @@ def test_a_pass_that_goes_wrong_altogether_is_told_and_the_next_one_comes(
 
         assert loop._failures == 0
         assert ready(made) == "Converged"
+
+    played(story, dataset("tank/a"))
+
+
+def test_without_room_for_intents_nothing_is_run_and_with_room_again_the_next_pass_does(played: Callable[..., None]) -> None:
+    async def story(made: Inside) -> None:
+        loop = made.loop()
+        assert made.setting.database is not None
+        with full_disk(made.setting.database, "INSERT ON journal"):
+            await one_pass(loop)
+        ran = [argv for argv in commands_run(made.setting.state) if argv[:2] == ("zfs", "create")]
+        told, failures, word = made.log.said("pass failed"), loop._failures, ready(made)
+        loop.try_all()
+        await one_pass(loop)
+
+        assert ran == []
+        assert "database or disk is full" in told[0]["cause"]
+        assert "check the disk" in told[0]["remedy"]
+        assert (failures, word) == (1, "ActionFailed")
+        assert ready(made) == "Converged"
+        await made.journal.close()
+
+    played(story, dataset("tank/a"))
+
+
+def test_a_result_that_could_not_be_recorded_is_told_and_found_again_by_looking(played: Callable[..., None]) -> None:
+    async def story(made: Inside) -> None:
+        loop = made.loop()
+        database = made.setting.database
+        assert database is not None
+        with full_disk(database, "UPDATE ON journal", "INSERT ON ledger"):
+            await one_pass(loop)
+        told, known = made.log.said("pass failed"), dict(ledger_of(database, "h"))
+        made.log.events.clear()
+        await one_pass(loop)
+
+        assert "database or disk is full" in told[0]["cause"]
+        assert known == {}
+        assert [said["event"] for said in made.log.events] == ["converged"]
+        assert [key.name for key in ledger_of(database, "h")] == ["tank/a"]
+        assert unfinished_keys(database, "h") == frozenset()
 
     played(story, dataset("tank/a"))
 
