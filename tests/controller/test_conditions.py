@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.controller.conditions import drifted, host_status
+from reconciler.controller.conditions import NO_ATTEMPTS, Attempt, Attempts, drifted, host_status
 from reconciler.controller.passes import HostResult
 from reconciler.model.change import Verb
 from reconciler.model.command import Failure, RetryClass
@@ -24,6 +24,9 @@ BLIND = Unreadable("zfs", ("Dataset", "Volume"), "`zfs get` exited with 1", "loo
 WANTED = dataset("tank/a", quota=1 << 20)
 REPORTED = dataset("tank/a", Lifecycle(mode=Mode.REPORT), quota=1 << 20)
 BLOCKED = Blocked(WANTED.key, Verb.UPDATE, Reason.NOT_OURS, "it is not ours", "adopt it")
+
+
+SOON = Attempt(NOW + timedelta(seconds=4), "failed twice: no")
 
 
 def drifting(wanted: Any = WANTED) -> tuple[HostView, HostPlan]:
@@ -49,8 +52,9 @@ def status(
     stale: str = "",
     before: Any = None,
     now: Any = NOW,
+    attempts: Attempts = NO_ATTEMPTS,
 ) -> dict[str, Any]:
-    return host_status(seen or view(), HostResult("hv01", tuple(outcomes), plan), "one", "two", stale, now, before)
+    return host_status(seen or view(), HostResult("hv01", tuple(outcomes), plan), "one", "two", stale, now, before, attempts)
 
 
 def outcome(action: Action, state: OutcomeState) -> Outcome:
@@ -79,7 +83,8 @@ def illegal(document: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("final", ["empty", "drift", "reported", "created"])
 @pytest.mark.parametrize("state", [None, *OutcomeState])
-def test_only_legal_combinations_come_of_any_pass(final: str, state: OutcomeState | None) -> None:
+@pytest.mark.parametrize("waits", [False, True])
+def test_only_legal_combinations_come_of_any_pass(final: str, state: OutcomeState | None, waits: bool) -> None:
     """Every mixture of what a final plan may hold, with each way in which the actions before it can have ended."""
     seen, pending = {
         "empty": (view(), planned()),
@@ -88,6 +93,7 @@ def test_only_legal_combinations_come_of_any_pass(final: str, state: OutcomeStat
         "created": (view([WANTED]), planned([WANTED])),
     }[final]
     outcomes = [] if state is None else [outcome(action, state) for action in pending.actions]
+    attempts = Attempts({action.key: SOON for action in pending.runnable}, SOON.at) if waits else NO_ATTEMPTS
     for blocked, blind, wrong, stale in itertools.product((False, True), repeat=4):
         plan = replace(
             pending,
@@ -95,7 +101,7 @@ def test_only_legal_combinations_come_of_any_pass(final: str, state: OutcomeStat
             unreadable=(BLIND,) if blind else (),
             wrong_host="the machine's hostname is x" if wrong else "",
         )
-        document = status(plan, outcomes, seen=seen, stale="the remote is away" if stale else "")
+        document = status(plan, outcomes, seen=seen, stale="the remote is away" if stale else "", attempts=attempts)
 
         assert illegal(document) == [], (blocked, blind, wrong, stale)
         assert statuses(document)["SourceStale"] == str(stale)
@@ -169,6 +175,37 @@ def test_a_failed_action_is_the_reason_and_names_the_object_while_it_is_pending(
     assert [entry["key"] for entry in pending["resources"]] == ["hv01/Dataset/tank/a"]
     assert said(mended, "Ready")["status"] == "True"
     assert mended["resources"] == []
+
+
+def test_an_object_that_waits_backs_off_and_the_host_says_so_before_what_is_refused() -> None:
+    plan = replace(planned([WANTED]), blocked=(replace(BLOCKED, key=dataset("tank/z").key),))
+
+    document = status(plan, seen=view([WANTED]), attempts=Attempts({WANTED.key: SOON}, SOON.at))
+
+    assert said(document, "Ready")["reason"] == "BackingOff"
+    assert said(document, "Ready")["message"] == (
+        "hv01/Dataset/tank/a: next attempt at 2026-01-02T03:04:09.000Z: failed twice: no"
+    )
+    assert document["nextAttempt"] == "2026-01-02T03:04:09.000Z"
+    waiting, refused = document["resources"]
+    assert (waiting["key"], waiting["nextAttempt"]) == ("hv01/Dataset/tank/a", "2026-01-02T03:04:09.000Z")
+    assert waiting["conditions"][0]["reason"] == "BackingOff"
+    assert "nextAttempt" not in refused
+
+
+def test_an_object_that_failed_just_now_says_how_and_when_it_is_tried_again() -> None:
+    plan = planned([WANTED])
+
+    document = status(
+        plan,
+        [outcome(plan.actions[0], OutcomeState.FAILED)],
+        seen=view([WANTED]),
+        attempts=Attempts({WANTED.key: SOON}, SOON.at),
+    )
+
+    (only,) = document["resources"]
+    assert [condition["reason"] for condition in only["conditions"]] == ["ActionFailed"]
+    assert only["nextAttempt"] == "2026-01-02T03:04:09.000Z"
 
 
 def test_a_difference_that_is_only_reported_drifts_and_is_ready() -> None:
