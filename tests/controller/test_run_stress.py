@@ -34,7 +34,7 @@ def goes_stale(site: Site, controller: Controller, cause: str, good: str) -> Non
 
 def recovers(site: Site, controller: Controller, newer: str) -> None:
     controller.wait_for("revision", revision=newer[:19])
-    controller.wait_for("converged", host="h")
+    controller.wait_for("converged", host="h", revision=newer[:19])
     eventually(lambda: site.has("SourceStale", "False"), "the status says that the source is fine")
     assert "tank/b\t" in everything_on(site.state)
     assert site.status()["h"]["revision"] == {"fetched": newer, "applied": newer}
@@ -167,7 +167,7 @@ def test_a_full_state_directory_is_told_loses_nothing_and_recovers_when_there_is
         alive = controller.process.poll() is None
         filler.unlink()
         controller.wait_for("revision", revision=newer[:19])
-        controller.wait_for("converged", host="h")
+        controller.wait_for("converged", host="h", revision=newer[:19])
         eventually(lambda: site.has("Ready", "True") and site.has("SourceStale", "False"), "all is well again")
         controller.send(signal.SIGTERM)
         code = controller.ended()
