@@ -51,11 +51,7 @@ _HEAD = """\
 @state_option
 def command(
     host: str,
-    directory: str | None,
-    repo: str | None,
-    ref: str | None,
-    path: str | None,
-    accept_rewrite: str | None,
+    choice: SourceChoice,
     target: Path,
     kind: str | None,
     pattern: str | None,
@@ -74,7 +70,7 @@ def command(
     """
     registry = installed_registry()
     place = state_directory(state)
-    with loaded(SourceChoice(directory, repo, ref, path, accept_rewrite), place, registry) as valid:
+    with loaded(choice, place, registry) as valid:
         chosen_hosts(valid.desired, (host,))
         look = run_async(look_at(registry, place, valid.desired.hosts[host]))
         _check_seen(look.inventory)

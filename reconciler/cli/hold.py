@@ -1,5 +1,6 @@
 """`reconciler hold`: keep our hands off an object or a whole host for a while."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -17,11 +18,7 @@ from reconciler.cli.options import SourceChoice, output_option, source_options, 
 @click.option("--release", is_flag=True, help="End the hold now.")
 def command(
     target: str | None,
-    directory: str | None,
-    repo: str | None,
-    ref: str | None,
-    path: str | None,
-    accept_rewrite: str | None,
+    choice: SourceChoice,
     state: Path | None,
     output: str,
     why: str | None,
@@ -41,8 +38,8 @@ def command(
       reconciler hold hv01 --release
       reconciler hold
     """
-    if target is not None and directory is None and Path(target).is_dir():
-        target, directory = None, target
+    if target is not None and choice.directory is None and Path(target).is_dir():
+        target, choice = None, replace(choice, directory=target)
     if (why is None) != (duration is None):
         raise click.UsageError("--why and --for belong together: say the reason, and how long it will last")
     if release and why is not None:
@@ -53,7 +50,7 @@ def command(
         raise click.UsageError("--why is empty: whoever finds the hold wants to know its reason")
     from reconciler.cli.hold_pass import change_hold, list_holds
 
-    choice, place = SourceChoice(directory, repo, ref, path, accept_rewrite), state_directory(state)
+    place = state_directory(state)
     if release or why is not None:
         assert target is not None
         return change_hold(choice, place, target, why, duration, output=output)

@@ -26,11 +26,7 @@ from reconciler.planning.words import counted
 @state_option
 @output_option
 def command(
-    directory: str | None,
-    repo: str | None,
-    ref: str | None,
-    path: str | None,
-    accept_rewrite: str | None,
+    choice: SourceChoice,
     host: str,
     only_unmanaged: bool,
     state: Path | None,
@@ -50,7 +46,7 @@ def command(
     """
     registry = installed_registry()
     place = state_directory(state)
-    with loaded(SourceChoice(directory, repo, ref, path, accept_rewrite), place, registry) as valid:
+    with loaded(choice, place, registry) as valid:
         chosen_hosts(valid.desired, (host,))
         inventory = run_async(look_at(registry, place, valid.desired.hosts[host])).inventory
         if only_unmanaged:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,36 +13,6 @@ from reconciler.model.errors import InvalidValue
 from reconciler.model.key import Key, parse_key
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def source_options(function: Function) -> Function:
-    """The arguments that name a source."""
-    for option in reversed(
-        (
-            click.argument("directory", required=False, type=click.Path(path_type=str)),
-            click.option("--repo", metavar="URL", help="Read a git repository: a path, ssh:// or https://."),
-            click.option("--ref", metavar="REF", help="Branch, tag or commit of --repo [default: its HEAD]."),
-            click.option("--path", "path", metavar="DIR", help="Directory of --repo that holds the desired state."),
-            click.option(
-                "--accept-rewrite", metavar="SHA", help="Take this commit although the history of --ref was rewritten."
-            ),
-        )
-    ):
-        function = option(function)
-    return function
-
-
-def narrowing_options(function: Function) -> Function:
-    """The options that leave hosts or objects out; leaving objects out never removes them."""
-    for option in reversed(
-        (
-            click.option("--host", "hosts", multiple=True, metavar="NAME", help="Only this host; may be repeated."),
-            click.option("--kind", metavar="KIND", help="Only objects of this kind; nothing is removed."),
-            click.option("--name", metavar="NAME", help="Only objects of this name; nothing is removed."),
-        )
-    ):
-        function = option(function)
-    return function
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +29,49 @@ class SourceChoice:
     def name(self) -> str:
         """The source as this command line gave it, to know it again by."""
         return "\n".join([str(Path.cwd()), self.directory or "", self.repo or "", self.ref or "", self.path or ""])
+
+
+def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The arguments that name a source. The command gets them together, as `choice`."""
+
+    @wraps(function)
+    def command(
+        *,
+        directory: str | None,
+        repo: str | None,
+        ref: str | None,
+        path: str | None,
+        accept_rewrite: str | None,
+        **others: object,
+    ) -> Any:
+        return function(choice=SourceChoice(directory, repo, ref, path, accept_rewrite), **others)
+
+    for option in reversed(
+        (
+            click.argument("directory", required=False, type=click.Path(path_type=str)),
+            click.option("--repo", metavar="URL", help="Read a git repository: a path, ssh:// or https://."),
+            click.option("--ref", metavar="REF", help="Branch, tag or commit of --repo [default: its HEAD]."),
+            click.option("--path", "path", metavar="DIR", help="Directory of --repo that holds the desired state."),
+            click.option(
+                "--accept-rewrite", metavar="SHA", help="Take this commit although the history of --ref was rewritten."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def narrowing_options(function: Function) -> Function:
+    """The options that leave hosts or objects out; leaving objects out never removes them."""
+    for option in reversed(
+        (
+            click.option("--host", "hosts", multiple=True, metavar="NAME", help="Only this host; may be repeated."),
+            click.option("--kind", metavar="KIND", help="Only objects of this kind; nothing is removed."),
+            click.option("--name", metavar="NAME", help="Only objects of this name; nothing is removed."),
+        )
+    ):
+        function = option(function)
+    return function
 
 
 def default_state() -> Path:

@@ -24,11 +24,7 @@ from reconciler.hosts.head_start import begin
 @output_option
 @click.option("--exit-code", "tell_pending", is_flag=True, help="End with 2 when changes are pending.")
 def command(
-    directory: str | None,
-    repo: str | None,
-    ref: str | None,
-    path: str | None,
-    accept_rewrite: str | None,
+    choice: SourceChoice,
     hosts: tuple[str, ...],
     kind: str | None,
     name: str | None,
@@ -49,7 +45,6 @@ def command(
       reconciler plan desired-state --exit-code --output json > plan.json
     """
     place = state_directory(state)
-    choice = SourceChoice(directory, repo, ref, path, accept_rewrite)
     head_start = begin(place, choice.name)
     try:
         # Imported while the probes of a known source run.

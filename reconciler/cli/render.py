@@ -17,11 +17,7 @@ from reconciler.model.errors import ExitCode
 @narrowing_options
 @state_option
 def command(
-    directory: str | None,
-    repo: str | None,
-    ref: str | None,
-    path: str | None,
-    accept_rewrite: str | None,
+    choice: SourceChoice,
     hosts: tuple[str, ...],
     kind: str | None,
     name: str | None,
@@ -32,7 +28,6 @@ def command(
     A shared manifest appears once per host that it selects; a comment says where each was written.
     """
     registry = installed_registry()
-    choice = SourceChoice(directory, repo, ref, path, accept_rewrite)
     with loaded(choice, state_directory(state), registry) as whole:
         kept = narrowed(whole, kind, name)
     print_warnings(kept.warnings)

@@ -43,11 +43,7 @@ from reconciler.source.opening import opened
     "--interval", "interval_s", type=click.FloatRange(min=0.5), default=60.0, show_default=True, help="Seconds between looks."
 )
 def command(
-    directory: str | None,
-    repo: str | None,
-    ref: str | None,
-    path: str | None,
-    accept_rewrite: str | None,
+    choice: SourceChoice,
     hosts: tuple[str, ...],
     state: Path | None,
     ceilings: Path | None,
@@ -68,7 +64,6 @@ def command(
     """
     registry = installed_registry()
     place = state_directory(state)
-    choice = SourceChoice(directory, repo, ref, path, accept_rewrite)
     log = controller_log(sys.stderr)
     limits = loaded_ceilings(ceilings, registry)
     if once:

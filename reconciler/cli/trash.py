@@ -1,5 +1,6 @@
 """`reconciler trash`: what was removed and is still there: list it, bring it back, or let go of it for good."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -32,11 +33,7 @@ _yes_option = click.option("--yes", "-y", is_flag=True, help="Don't ask before r
 @state_option
 @output_option
 def list_command(
-    directory: str | None,
-    repo: str | None,
-    ref: str | None,
-    path: str | None,
-    accept_rewrite: str | None,
+    choice: SourceChoice,
     hosts: tuple[str, ...],
     state: Path | None,
     output: str,
@@ -47,7 +44,6 @@ def list_command(
     """
     from reconciler.cli.trash_pass import list_trash
 
-    choice = SourceChoice(directory, repo, ref, path, accept_rewrite)
     return list_trash(choice, state_directory(state), hosts, output=output)
 
 
@@ -60,11 +56,7 @@ def list_command(
 @_yes_option
 def restore_command(
     what: str,
-    directory: str | None,
-    repo: str | None,
-    ref: str | None,
-    path: str | None,
-    accept_rewrite: str | None,
+    choice: SourceChoice,
     hosts: tuple[str, ...],
     state: Path | None,
     only: bool,
@@ -82,7 +74,6 @@ def restore_command(
     """
     from reconciler.cli.trash_pass import restore
 
-    choice = SourceChoice(directory, repo, ref, path, accept_rewrite)
     return restore(what, choice, state_directory(state), hosts, only=only, yes=yes)
 
 
@@ -95,11 +86,7 @@ def restore_command(
 @_yes_option
 def purge_command(
     what: str | None,
-    directory: str | None,
-    repo: str | None,
-    ref: str | None,
-    path: str | None,
-    accept_rewrite: str | None,
+    choice: SourceChoice,
     hosts: tuple[str, ...],
     state: Path | None,
     expired: bool,
@@ -118,10 +105,9 @@ def purge_command(
     from reconciler.cli.trash_pass import purge
 
     if expired and what is not None:
-        if directory is not None:
+        if choice.directory is not None:
             raise click.UsageError("--expired takes no WHAT: it purges all that has expired")
-        what, directory = None, what
+        what, choice = None, replace(choice, directory=what)
     if not expired and what is None:
         raise click.UsageError("say what to purge: a key, a group, or --expired")
-    choice = SourceChoice(directory, repo, ref, path, accept_rewrite)
     return purge(what, choice, state_directory(state), hosts, yes=yes)

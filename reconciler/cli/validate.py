@@ -19,11 +19,7 @@ from reconciler.model.errors import ExitCode
 @output_option
 @click.option("--strict", is_flag=True, help="A reference to anything that has no manifest is an error.")
 def command(
-    directory: str | None,
-    repo: str | None,
-    ref: str | None,
-    path: str | None,
-    accept_rewrite: str | None,
+    choice: SourceChoice,
     state: Path | None,
     output: str,
     strict: bool,
@@ -37,7 +33,6 @@ def command(
       reconciler validate desired-state
       reconciler validate --repo . --ref HEAD --path desired-state --output json
     """
-    choice = SourceChoice(directory, repo, ref, path, accept_rewrite)
     try:
         with loaded(choice, state_directory(state), installed_registry(), strict=strict) as valid:
             pass
