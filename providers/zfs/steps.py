@@ -153,7 +153,7 @@ def _mark(change: Change, host: Capabilities) -> Iterator[Step]:
 
 
 def _forget(change: Change, host: Capabilities) -> Iterator[Step]:
-    """Our mark off again; the owner goes when only the key is left, so that an end half-way is noticed and repeated."""
+    """Our mark off again. Up to the owner's going it is a mark that says how to go on, after it it is none."""
     assert change.observed is not None
     mark = change.observed.mark
     if mark is None:
@@ -161,7 +161,7 @@ def _forget(change: Change, host: Capabilities) -> Iterator[Step]:
     there = zfs_marks.properties_of(mark)
     if change.observed.trashed is not None:
         yield from from_trash(change, host)
-    for prop in (zfs_marks.ON_REMOVAL, zfs_marks.PROTECT, zfs_marks.HOST, zfs_marks.OWNER, zfs_marks.KEY):
+    for prop in (zfs_marks.PROTECT, zfs_marks.HOST, zfs_marks.OWNER, zfs_marks.ON_REMOVAL, zfs_marks.KEY):
         if prop in there:
             yield _step(*zfs.inherit(change.key.name, prop))
 

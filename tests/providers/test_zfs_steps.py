@@ -301,12 +301,12 @@ def test_an_adoption_marks_first_and_changes_afterwards() -> None:
     ]
 
 
-def test_forgetting_takes_the_mark_off_and_the_owner_near_the_end() -> None:
+def test_forgetting_keeps_what_says_how_to_go_on_until_the_owner_is_off() -> None:
     full = Mark("acme", ObjectName("Dataset", "tank/web"), "4f1c", Protect.REMOVAL, OnRemoval.ORPHAN)
     change = Change(Key("hv01", "Dataset", "tank/web"), Verb.FORGET, observed=Observed(full.name, {}, mark=full))
 
     assert lines(change) == [
-        f"zfs inherit dev.reconciler:{name} tank/web" for name in ("on-removal", "protect", "host", "owner", "key")
+        f"zfs inherit dev.reconciler:{name} tank/web" for name in ("protect", "host", "owner", "on-removal", "key")
     ]
 
 
