@@ -25,6 +25,10 @@ check: $(STAMP) ## Lint, types, layers, vocabulary.
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tests/checks/vocabulary.py
 
+crash-matrix: $(STAMP) ## Kill an apply of every verb at every point, on emulated hosts of all kinds.
+	@$(BIN)/python -m pytest tests/crash -m matrix -k smartos & other=$$!; \
+	  $(BIN)/python -m pytest tests/crash -m matrix -k "not smartos"; ended=$$?; wait $$other && exit $$ended
+
 bench: $(STAMP) ## Measure against the native floor and the bars; writes benchmarks/results.md.
 	@sh examples/linux-zfs/install.sh
 	$(COMPILE)

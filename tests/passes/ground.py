@@ -56,7 +56,7 @@ class Ground:
 
     def __post_init__(self) -> None:
         state = emulated_state(self.state, "hv01")
-        state.parent.mkdir(parents=True)
+        state.parent.mkdir(parents=True, exist_ok=True)
         self.host = EmulatedHost.open(state, system=self.system, hostname="hv01")
 
     @property
@@ -66,6 +66,11 @@ class Ground:
     @property
     def pool(self) -> str:
         return POOLS[self.system]
+
+    @property
+    def connection(self) -> Connection:
+        """How the reconciler reaches the host."""
+        return Connection(TransportType.EMULATED, system=self.system)
 
     @property
     def compression(self) -> str:
@@ -91,6 +96,14 @@ class Ground:
         value, source = self.zfs("get", "-Hp", "-o", "value,source", prop, self.name(name)).rstrip("\n").split("\t")
         return value, source
 
+    def put_data(self, name: str) -> None:
+        """Puts a megabyte of content into a dataset or volume."""
+        self.host.storage.write(self.name(name), 1 << 20)
+
+    def data(self, full_name: str) -> object:
+        """What a dataset, volume or snapshot holds, to be compared with what it held before."""
+        return self.host.storage.dataset(full_name).referenced
+
     def is_mounted(self, name: str) -> bool:
         return self.host.storage.dataset(self.name(name)).mounted
 
@@ -109,12 +122,7 @@ class Ground:
         return set(rows.split())
 
     def desired(self, wanted: Iterable[Resource], *, whole: bool = True) -> Desired:
-        manifest = HostManifest(
-            "hv01",
-            Connection(TransportType.EMULATED, system=self.system),
-            Origin("hosts/hv01/host.yaml", 1, 1),
-            self.identity,
-        )
+        manifest = HostManifest("hv01", self.connection, Origin("hosts/hv01/host.yaml", 1, 1), self.identity)
         resources = {resource.key: resource for resource in wanted}
         return Desired("revision", "default", self.guardrails, {"hv01": manifest}, {"hv01": resources}, whole=whole)
 

@@ -1,0 +1,157 @@
+"""A pass that dies at a chosen point inside this process: from there on nothing reaches the host or the disk any more.
+
+As sure as kill -9 and a hundred times as fast, on an emulated host; killing.py does it to a process of its own.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from providers.zfs import PROVIDER
+from reconciler.controller.passes import Connections, HostResult, Setting, apply_host, plan_hosts
+from reconciler.emulation.faults import Fault, FaultKind
+from reconciler.emulation.host import EmulatedHost
+from reconciler.hosts.transport import Transport
+from reconciler.model.command import Command, Completed
+from reconciler.model.desired import Desired
+from reconciler.model.host import HostManifest
+from reconciler.model.plan import PlanSource
+from reconciler.provider.registry import Registry
+from reconciler.store.database import Database
+from reconciler.store.journal import Journal
+from tests.hosts.fakes import Told
+from tests.passes.ground import Ground
+
+
+class Moment(StrEnum):
+    """Where it dies. What was sent has an effect, what was committed stays."""
+
+    BEFORE_COMMIT = "before a journal commit"
+    AFTER_COMMIT = "after a journal commit"
+    BEFORE_COMMAND = "before a command"
+    INSIDE_COMMAND = "inside a command"
+    AFTER_COMMAND = "after a command"
+
+
+class Died(BaseException):
+    """No `except Exception` may survive a kill."""
+
+
+@dataclass
+class Death:
+    """Comes at the `count`-th passage of `moment`, counted from 1."""
+
+    moment: Moment
+    count: int
+    seen: dict[Moment, int] = field(default_factory=dict)
+    come: bool = False
+    told: Callable[[], None] = lambda: None
+
+    def comes_at(self, moment: Moment) -> bool:
+        """Counts a passage; whether this is the one."""
+        self.seen[moment] = self.seen.get(moment, 0) + 1
+        return moment is self.moment and self.seen[moment] == self.count
+
+    def passing(self, moment: Moment) -> None:
+        """Passes a moment, or dies there. The dead don't move."""
+        if not self.come and self.comes_at(moment):
+            self.come = True
+            self.told()
+        if self.come:
+            raise Died
+
+
+class DyingJournal(Journal):
+    """A journal whose owner may die around a commit."""
+
+    def __init__(self, database: Database, death: Death) -> None:
+        super().__init__(database)
+        self._death = death
+
+    def _commit(self, writes: list[Callable[[sqlite3.Connection], None]]) -> None:
+        self._death.passing(Moment.BEFORE_COMMIT)
+        super()._commit(writes)
+        self._death.passing(Moment.AFTER_COMMIT)
+
+    async def closed(self) -> None:
+        """Lets go of the thread, whatever is left to be written."""
+        self._thread.shutdown()
+
+
+@dataclass
+class DyingTransport:
+    """A transport whose owner may die around a command that changes, or in the middle of one (`host` stops it there)."""
+
+    transport: Transport
+    death: Death
+    host: EmulatedHost | None = None
+
+    async def run(self, command: Command) -> Completed:
+        if self.death.come:
+            raise Died
+        if not command.changes:
+            return await self.transport.run(command)
+        self.death.passing(Moment.BEFORE_COMMAND)
+        if self.host is not None and self.death.comes_at(Moment.INSIDE_COMMAND):
+            self.host.inject(Fault(FaultKind.HALF))
+            await self.transport.run(command)
+            self.death.come = True
+            self.death.told()
+            raise Died
+        answer = await self.transport.run(command)
+        self.death.passing(Moment.AFTER_COMMAND)
+        return answer
+
+    async def close(self) -> None:
+        await self.transport.close()
+
+
+@dataclass
+class DyingConnections(Connections):
+    """Connections of a process that may die."""
+
+    death: Death | None = None
+    host: EmulatedHost | None = None
+
+    async def to(self, manifest: HostManifest) -> Transport:
+        assert self.death is not None
+        return DyingTransport(await super().to(manifest), self.death, self.host)
+
+
+def dies(ground: Ground, desired: Desired, death: Death) -> bool:
+    """Applies until death comes; whether it came (else the pass came to its end)."""
+    return asyncio.run(_dies(ground, desired, death))
+
+
+async def _dies(ground: Ground, desired: Desired, death: Death) -> bool:
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, _context: None)
+    fallen = asyncio.Event()
+    death.told = lambda: loop.call_soon_threadsafe(fallen.set)
+    database = Database.open(ground.state)
+    connections = DyingConnections(ground.state, death=death, host=ground.host)
+    journal = DyingJournal(database, death)
+    setting = Setting(Registry.of([PROVIDER]), ground.state, database, lambda: datetime.now(UTC))
+    working = asyncio.create_task(_pass(setting, desired, connections, journal))
+    end = asyncio.create_task(fallen.wait())
+    await asyncio.wait({working, end}, return_when=asyncio.FIRST_COMPLETED)
+    end.cancel()
+    if not death.come:
+        await working
+    working.cancel()
+    await asyncio.wait({working})
+    await journal.closed()
+    await connections.close()
+    database.close()
+    return death.come
+
+
+async def _pass(setting: Setting, desired: Desired, connections: Connections, journal: Journal) -> HostResult:
+    planned = await plan_hosts(setting, desired, PlanSource("desired-state", desired.revision), connections, ("hv01",))
+    host = planned.plan.hosts[0]
+    result = await apply_host(setting, planned, host, desired, connections, journal, Told(), asyncio.Event())
+    await journal.flushed()
+    return result

@@ -1,0 +1,90 @@
+"""What a crash may cost, said before it, and compared with what is there after it."""
+
+from dataclasses import dataclass
+
+from reconciler.model.plan import HostPlan
+from tests.passes.ground import Ground
+
+FILESYSTEM = "filesystem"
+MARK = "dev.reconciler:"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A dataset, volume or snapshot as the host's own tool shows it."""
+
+    name: str
+    kind: str
+    mounted: str
+    holds: str
+    own: frozenset[tuple[str, str]]
+    """Properties that are set on it itself."""
+    data: object
+
+
+def found_on(ground: Ground) -> dict[str, Found]:
+    """Everything in the pool, by guid: what no rename changes."""
+    cells: dict[str, dict[str, str]] = {}
+    told = ground.zfs("get", "-Hp", "-r", "-o", "name,property,value", "type,guid,mounted,userrefs", ground.pool)
+    for line in told.splitlines():
+        name, prop, value = line.split("\t")
+        cells.setdefault(name, {})[prop] = value
+    own: dict[str, set[tuple[str, str]]] = {}
+    for line in ground.zfs("get", "-Hp", "-r", "-s", "local", "-o", "name,property,value", "all", ground.pool).splitlines():
+        name, prop, value = line.split("\t")
+        own.setdefault(name, set()).add((prop, value))
+    return {
+        of["guid"]: Found(
+            name, of["type"], of["mounted"], of.get("userrefs", "-"), frozenset(own.get(name, ())), ground.data(name)
+        )
+        for name, of in cells.items()
+    }
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """Everything before a plan is run, and by guid what the plan says of it: destroyed, or under which name afterwards."""
+
+    before: dict[str, Found]
+    destroyed: frozenset[str]
+    names: dict[str, str]
+
+    @classmethod
+    def of(cls, ground: Ground, plan: HostPlan) -> "Outlook":
+        before = found_on(ground)
+        guids = {there.name: guid for guid, there in before.items()}
+        destroyed = {guids[step.command.argv[-1]] for action in plan.actions for step in action.steps if step.destructive}
+        commands = [step.command.argv for action in plan.actions for step in action.steps]
+        moves = {argv[-2]: argv[-1] for argv in commands if argv[:2] == ("zfs", "rename")}
+        return cls(before, frozenset(destroyed), {guid: _moved(there.name, moves) for guid, there in before.items()})
+
+    def check_kept(self, ground: Ground) -> dict[str, Found]:
+        """What the plan did not say is destroyed is there, with its content; what nobody manages is as it was. Gives all."""
+        after = found_on(ground)
+        for guid, there in self.before.items():
+            if guid in self.destroyed:
+                continue
+            assert guid in after, f"{there.name} is gone"
+            assert after[guid].data == there.data, f"{there.name} has lost content"
+            assert after[guid].holds == there.holds, there.name
+            if not any(prop.startswith(MARK) for prop, _ in there.own) or (f"{MARK}owner", "others") in there.own:
+                assert after[guid].own == there.own, f"{there.name} is nobody's business"
+        return after
+
+    def check_done(self, ground: Ground) -> None:
+        """All that the plan says has come about."""
+        after = self.check_kept(ground)
+        assert not self.destroyed & after.keys()
+        assert {guid: after[guid].name for guid in self.names if guid in after} == {
+            guid: name for guid, name in self.names.items() if guid not in self.destroyed
+        }
+
+
+def _moved(name: str, moves: dict[str, str]) -> str:
+    """The name after the renames: of the nearest renamed dataset that contains it, or is it."""
+    dataset, at, snapshot = name.partition("@")
+    above = [old for old in moves if dataset == old or dataset.startswith(f"{old}/")]
+    if not above:
+        return name
+    nearest = max(above, key=len)
+    return f"{moves[nearest]}{dataset.removeprefix(nearest)}{at}{snapshot}"
