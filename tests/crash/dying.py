@@ -25,6 +25,9 @@ from reconciler.store.journal import Journal
 from tests.hosts.fakes import Told
 from tests.passes.ground import Ground
 
+MOMENTS_LATER_S = 0.004
+"""About as long as a real command takes to begin its work."""
+
 
 class Moment(StrEnum):
     """Where it dies. What was sent has an effect, what was committed stays."""
@@ -95,15 +98,27 @@ class DyingTransport:
         if not command.changes:
             return await self.transport.run(command)
         self.death.passing(Moment.BEFORE_COMMAND)
-        if self.host is not None and self.death.comes_at(Moment.INSIDE_COMMAND):
-            self.host.inject(Fault(FaultKind.HALF))
-            await self.transport.run(command)
-            self.death.come = True
-            self.death.told()
-            raise Died
+        if self.death.comes_at(Moment.INSIDE_COMMAND):
+            await self._die_in(command)
         answer = await self.transport.run(command)
         self.death.passing(Moment.AFTER_COMMAND)
         return answer
+
+    async def _die_in(self, command: Command) -> None:
+        """Dies when the command has done half its work; of a real one nobody knows how much it will have done."""
+        if self.host is None:
+            asyncio.get_running_loop().call_later(MOMENTS_LATER_S, self._die)
+            await self.transport.run(command)
+            await asyncio.sleep(60)
+        else:
+            self.host.inject(Fault(FaultKind.HALF))
+            await self.transport.run(command)
+        self._die()
+        raise Died
+
+    def _die(self) -> None:
+        self.death.come = True
+        self.death.told()
 
     async def close(self) -> None:
         await self.transport.close()
@@ -135,7 +150,7 @@ async def _dies(ground: Ground, desired: Desired, death: Death) -> bool:
     connections = DyingConnections(ground.state, death=death, host=ground.host)
     journal = DyingJournal(database, death)
     setting = Setting(Registry.of([PROVIDER]), ground.state, database, lambda: datetime.now(UTC))
-    working = asyncio.create_task(_pass(setting, desired, connections, journal))
+    working = asyncio.create_task(whole_pass(setting, desired, connections, journal))
     end = asyncio.create_task(fallen.wait())
     await asyncio.wait({working, end}, return_when=asyncio.FIRST_COMPLETED)
     end.cancel()
@@ -149,7 +164,8 @@ async def _dies(ground: Ground, desired: Desired, death: Death) -> bool:
     return death.come
 
 
-async def _pass(setting: Setting, desired: Desired, connections: Connections, journal: Journal) -> HostResult:
+async def whole_pass(setting: Setting, desired: Desired, connections: Connections, journal: Journal) -> HostResult:
+    """Plans and applies, and waits until what is known of it is on the disk."""
     planned = await plan_hosts(setting, desired, PlanSource("desired-state", desired.revision), connections, ("hv01",))
     host = planned.plan.hosts[0]
     result = await apply_host(setting, planned, host, desired, connections, journal, Told(), asyncio.Event())

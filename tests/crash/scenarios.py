@@ -76,7 +76,7 @@ def cloned(ground: Ground) -> list[Resource]:
 
 def plain(ground: Ground) -> list[Resource]:
     wanted = [
-        dataset(ground.name("a"), quota=GIB, compression=ground.compression, atime="off", mountpoint="/srv/a"),
+        dataset(ground.name("a"), quota=GIB, compression=ground.compression, atime="off", mountpoint=ground.mountpoint("a")),
         dataset(ground.name("a/in")),
     ]
     return [*wanted, volume(ground.name("disk"), SURE)] if ground.has_volumes else wanted
@@ -84,7 +84,9 @@ def plain(ground: Ground) -> list[Resource]:
 
 def changed(ground: Ground) -> list[Resource]:
     wanted = [
-        dataset(ground.name("a"), SURE, quota=None, compression=None, atime=None, mountpoint="/srv/b", reservation=MIB),
+        dataset(
+            ground.name("a"), SURE, quota=None, compression=None, atime=None, mountpoint=ground.mountpoint("b"), reservation=MIB
+        ),
         dataset(ground.name("a/in"), KEPT, **{"properties.site:room": "b 1"}),
     ]
     return [*wanted, volume(ground.name("disk"), SURE, size=2 * GIB)] if ground.has_volumes else wanted

@@ -85,6 +85,10 @@ class Ground:
         """A full name in the pool."""
         return f"{self.pool}/{name}"
 
+    def mountpoint(self, name: str) -> str:
+        """A place on the host to mount something."""
+        return f"/srv/{name}"
+
     def zfs(self, *argv: str) -> str:
         """A command behind our back, which must succeed."""
         answer = self.host.drift(("zfs", *argv))
