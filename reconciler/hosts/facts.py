@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from reconciler.hosts.transport import Transport
 from reconciler.model.command import Command, Completed, Ending
-from reconciler.model.errors import ReadError, ReconcilerError
+from reconciler.model.errors import ReconcilerError
 from reconciler.model.facts import HostFacts
 from reconciler.provider.contract import Provider
 
@@ -61,18 +61,20 @@ def _check(expected: Mapping[str, str], found: Mapping[str, str], *, whole: bool
 async def _uname(transport: Transport) -> tuple[str, str, str, str]:
     answer = await _ask(transport, "uname", "-snrv")
     parts = answer.stdout.rstrip("\n").split(" ", 3)
-    if len(parts) != 4:
-        raise FactsUnreadableError(
-            f"`uname -snrv` printed {answer.stdout[:80]!r}, not system, name, release and version",
-            remedy="check what uname is on the host's PATH",
-        )
+    if len(parts) != 4 or not all(_is_plain(part) for part in parts):
+        raise _no_fact(answer, "system, name, release and version")
     return parts[0], parts[1], parts[2], parts[3]
 
 
 async def _boot_id(transport: Transport, system: str) -> str:
     if system == "Linux":
-        return (await _ask(transport, "cat", "/proc/sys/kernel/random/boot_id")).stdout.strip()
-    return (await _ask(transport, "kstat", "-p", "unix:0:system_misc:boot_time")).stdout.split()[-1]
+        answer = await _ask(transport, "cat", "/proc/sys/kernel/random/boot_id")
+    else:
+        answer = await _ask(transport, "kstat", "-p", "unix:0:system_misc:boot_time")
+    boot_id = answer.stdout.split()[-1]
+    if not _is_plain(boot_id):
+        raise _no_fact(answer, "what tells one boot from another")
+    return boot_id
 
 
 async def _ids(transport: Transport, system: str, version: str) -> dict[str, str]:
@@ -89,6 +91,8 @@ async def _ids(transport: Transport, system: str, version: str) -> dict[str, str
     found = {}
     for name, answer in zip(asked, answers, strict=True):
         if answer.succeeded and (value := _system_uuid(answer) if name == "systemUuid" else answer.stdout.strip()):
+            if not _is_plain(value):
+                raise _no_fact(answer, "an id on one line")
             found[name] = value
         elif not answer.succeeded and not _says_absent(answer):
             raise _unreadable(answer)
@@ -108,7 +112,7 @@ def _system_uuid(answer: Completed) -> str:
     try:
         return str(json.loads(answer.stdout)["UUID"])
     except (ValueError, KeyError, TypeError) as trouble:
-        raise ReadError(1, "JSON with a UUID from sysinfo", answer.stdout) from trouble
+        raise _no_fact(answer, "JSON with a UUID") from trouble
 
 
 async def _ask(transport: Transport, *argv: str) -> Completed:
@@ -121,6 +125,18 @@ async def _ask(transport: Transport, *argv: str) -> Completed:
 def _unreadable(answer: Completed) -> FactsUnreadableError:
     remedy = "check the transport, and that the tool is on its PATH"
     return FactsUnreadableError(f"`{answer.command}` {how_it_ended(answer)}", remedy=remedy)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether this can be a name, an id or a version at all, and not what is left of a damaged answer."""
+    return text.isascii() and text.isprintable()
+
+
+def _no_fact(answer: Completed, expected: str) -> FactsUnreadableError:
+    return FactsUnreadableError(
+        f"`{answer.command}` printed {answer.stdout[:80]!r}, not {expected}",
+        remedy=f"check what {answer.command.argv[0]} is on the host's PATH",
+    )
 
 
 def _command(*argv: str) -> Command:

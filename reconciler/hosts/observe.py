@@ -52,7 +52,7 @@ async def observe(
         facts, anew = await read_facts(transport, registry.providers, identity, kept_facts)
     except WrongHostError as trouble:
         return Look(Inventory(host, now(), None, wrong_host=trouble.cause))
-    except (FactsUnreadableError, ReadError) as trouble:
+    except FactsUnreadableError as trouble:
         blind = Unreadable("host", everything, trouble.cause, trouble.remedy)
         return Look(Inventory(host, now(), None, unreadable=(blind,)))
     chosen = {provider.name: _choose(provider, facts) for provider in registry.providers}

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from reconciler.emulation.faults import Fault, FaultKind
 from reconciler.hosts.facts import FactsUnreadableError, WrongHostError, read_facts
-from reconciler.model.errors import ReadError
+from reconciler.model.command import Command, Completed
 from reconciler.model.facts import HostFacts
 from tests.hosts.conftest import Opener
 from tests.hosts.fakes import REGISTRY, Emulated, look_at, no_kept_facts
@@ -168,9 +169,34 @@ def test_a_system_that_describes_itself_in_no_json_is_unreadable(emulated: Opene
     transport = emulated("smartos")
     transport.host.inject(Fault(FaultKind.TRUNCATE, tool="sysinfo"))
 
-    with pytest.raises(ReadError):
+    with pytest.raises(FactsUnreadableError):
         facts_of(transport)
 
     transport.host.inject(Fault(FaultKind.TRUNCATE, tool="sysinfo"))
     (trouble,) = asyncio.run(look_at(transport)).inventory.unreadable
-    assert "JSON with a UUID from sysinfo" in trouble.cause
+    assert "`sysinfo` printed" in trouble.cause
+
+
+class Saying(Emulated):
+    """Tools of which one prints something else."""
+
+    def __init__(self, emulated: Emulated, tool: str, said: str) -> None:
+        super().__init__(emulated.host)
+        self.tool, self.said = tool, said
+
+    async def run(self, command: Command) -> Completed:
+        answer = await super().run(command)
+        return replace(answer, stdout=self.said) if command.argv[0] == self.tool else answer
+
+
+@pytest.mark.parametrize(
+    ("tool", "said"),
+    [
+        ("uname", "SunOS hv01 5.11 omnios\x1b[31m\n"),
+        ("kstat", "unix:0:system_misc:boot\udca5\n"),
+        ("hostid", "0000abcd\nrubbish\n"),
+    ],
+)
+def test_a_fact_that_is_no_text_is_told_by_its_command(emulated: Opener, tool: str, said: str) -> None:
+    with pytest.raises(FactsUnreadableError, match=f"^`{tool}.*` printed "):
+        facts_of(Saying(emulated("omnios"), tool, said))
