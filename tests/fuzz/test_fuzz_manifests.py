@@ -1,0 +1,143 @@
+"""Valid trees, damaged at random: each is read, or told what is wrong with it and where. Nothing is raised."""
+
+import contextlib
+import random
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from reconciler.desired.cache import LoadMemory
+from reconciler.desired.tree import InvalidTree, LoadedTree, ValidTree
+from reconciler.desired.yaml_documents import documents
+from reconciler.model.desired import Finding
+from reconciler.model.errors import ReconcilerError
+from reconciler.planning.planner import plan
+from reconciler.planning.render_json import plan_document
+from reconciler.planning.render_text import plan_lines
+from reconciler.provider.registry import Registry
+from tests.desired.trees import Tree, tree_of
+from tests.fuzz.mutations import DAMAGES, damaged_documents
+from tests.fuzz.seeds import MANIFESTS, SEED
+from tests.planning.world import KINDS, NOW, SOURCE, dataset, standing, view
+
+EXAMPLE = Path(__file__).parents[2] / "desired-state"
+EVERYTHING = """\
+apiVersion: reconciler/v1
+kind: Dataset
+metadata:
+  name: tank/web
+  host: hv03
+  labels: {app: web}
+  dependsOn: [Dataset/tank/base, Volume/tank/vol]
+  movedFrom: tank/old-web
+lifecycle:
+  onRemoval: delete
+  trashTtl: 14d
+  deleteSnapshots: true
+  protect: removal
+  disruption: replace
+  mode: enforce
+  ignore: [properties.atime]
+spec:
+  createParents: false
+  origin: tank/base@golden
+  properties: {quota: 10GiB, "com.example:note": "text", compression: null, mountpoint: /srv/web}
+---
+apiVersion: reconciler/v1
+kind: Dataset
+metadata: {name: tank/base}
+spec: {}
+---
+apiVersion: reconciler/v1
+kind: Volume
+metadata: {name: tank/vol}
+spec: {size: 1GiB, sparse: true, blockSize: 8KiB, properties: {refreservation: null}}
+"""
+HOST = """\
+apiVersion: reconciler/v1
+kind: Host
+metadata: {name: hv03, labels: {role: compute}}
+spec:
+  transport: {type: local, path: "/opt/bin:/usr/bin"}
+  identity: {hostname: hv03, hostId: "0000abcd"}
+  elevate: none
+  mode: enforce
+  vars: {pool: tank, backupQuota: 1GiB}
+  limits: {parallel: 4, perPool: 4, perKind: {Volume: 2}}
+"""
+
+
+def whole_tree() -> Tree:
+    files = {path.relative_to(EXAMPLE).as_posix(): path.read_bytes() for path in sorted(EXAMPLE.rglob("*.yaml"))}
+    return tree_of({**files, "hosts/hv03/host.yaml": HOST, "hosts/hv03/all.yaml": EVERYTHING})
+
+
+def damaged(chance: random.Random, tree: Tree) -> Tree:
+    """The tree with one file damaged, now and then two, or one moved to where it does not belong."""
+    made = Tree(list(tree.entries), dict(tree.blobs))
+    for _ in range(chance.choice([1, 1, 1, 2])):
+        entry = chance.choice(tree.entries)
+        data = tree.blobs[entry.blob]
+        draw = chance.random()
+        if draw < 0.35:
+            changed = damaged_documents(chance, [document.value for document in documents(data)])
+        else:
+            changed = chance.choice(DAMAGES)(chance, data)
+        path = chance.choice([other.path for other in tree.entries]) if draw > 0.95 else entry.path
+        made.add(path, changed)
+    return made
+
+
+def check_finding(finding: Finding, tree: Tree) -> None:
+    """It names a file of the tree, a place in it, a cause and a remedy, and can be shown on any terminal."""
+    blobs = {entry.path: tree.blobs[entry.blob] for entry in tree.entries}
+    folders = {path[:end] for path in blobs for end in range(len(path)) if path[end] == "/"}
+    assert finding.path in blobs or finding.path in folders or finding.path == "repository.yaml", finding
+    lines = blobs.get(finding.path, b"").decode("utf-8", "replace").count("\n") + blobs.get(finding.path, b"").count(b"\r") + 2
+    assert 1 <= finding.line <= lines + blobs.get(finding.path, b"").count(b"\xe2\x80\xa8"), finding
+    assert finding.column >= 1, finding
+    assert finding.cause, finding
+    assert finding.remedy, finding
+    shown = str(finding).encode().decode()
+    assert not [sign for sign in shown if unicodedata.category(sign) == "Cc" and sign != "\n"], finding
+
+
+def check_planned(loaded: ValidTree) -> None:
+    """What is read can be planned and shown, against a host that has some of it."""
+    for name, manifest in loaded.desired.hosts.items():
+        resources = loaded.desired.resources[name]
+        there = [standing(dataset("tank/web", host=name)), standing(dataset("tank/base", host=name))]
+        one = view(resources.values(), there, host=name)
+        made = plan(loaded.desired, (one,), KINDS, SOURCE, NOW, frozenset())
+        assert plan_document(made)
+        assert list(plan_lines(made, KINDS))
+        assert manifest.name == name
+
+
+def check(loaded: LoadedTree, tree: Tree) -> None:
+    for finding in loaded.findings if isinstance(loaded, InvalidTree) else loaded.warnings:
+        check_finding(finding, tree)
+    if isinstance(loaded, ValidTree):
+        # References that go round can only be seen with what is there.
+        with contextlib.suppress(ReconcilerError):
+            check_planned(loaded)
+
+
+@pytest.mark.timeout(600)
+def test_damaged_manifests_are_read_or_told_where_they_are_wrong(registry: Registry) -> None:
+    tree = whole_tree()
+    assert isinstance(tree.load(registry), ValidTree)
+    memory, read = LoadMemory(), 0
+
+    for number in range(MANIFESTS):
+        made = damaged(random.Random(f"{SEED}/manifest/{number}"), tree)
+        try:
+            loaded = made.load(registry, memory=memory)
+            check(loaded, made)
+        except Exception as trouble:
+            trouble.add_note(f"RECONCILER_FUZZ_SEED={SEED}, manifest {number}")
+            raise
+        read += isinstance(loaded, ValidTree)
+
+    assert 0.05 * MANIFESTS < read < 0.7 * MANIFESTS, "the damage is neither nothing nor everything"
