@@ -11,18 +11,17 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from providers.zfs import PROVIDER
-from reconciler.controller.passes import Connections, HostResult, Setting, apply_host, plan_hosts
+from reconciler.controller.passes import Connections, Setting
 from reconciler.emulation.faults import Fault, FaultKind
 from reconciler.emulation.host import EmulatedHost
 from reconciler.hosts.transport import Transport
 from reconciler.model.command import Command, Completed
 from reconciler.model.desired import Desired
 from reconciler.model.host import HostManifest
-from reconciler.model.plan import PlanSource
 from reconciler.provider.registry import Registry
 from reconciler.store.database import Database
 from reconciler.store.journal import Journal
-from tests.hosts.fakes import Told
+from tests.crash.work import Work
 from tests.passes.ground import Ground
 
 MOMENTS_LATER_S = 0.004
@@ -136,12 +135,12 @@ class DyingConnections(Connections):
         return DyingTransport(await super().to(manifest), self.death, self.host)
 
 
-def dies(ground: Ground, desired: Desired, death: Death) -> bool:
-    """Applies until death comes; whether it came (else the pass came to its end)."""
-    return asyncio.run(_dies(ground, desired, death))
+def dies(ground: Ground, desired: Desired, death: Death, work: Work) -> bool:
+    """Works until death comes; whether it came (else the work came to its end)."""
+    return asyncio.run(_dies(ground, desired, death, work))
 
 
-async def _dies(ground: Ground, desired: Desired, death: Death) -> bool:
+async def _dies(ground: Ground, desired: Desired, death: Death, work: Work) -> bool:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _loop, _context: None)
     fallen = asyncio.Event()
@@ -150,7 +149,7 @@ async def _dies(ground: Ground, desired: Desired, death: Death) -> bool:
     connections = DyingConnections(ground.state, death=death, host=ground.host)
     journal = DyingJournal(database, death)
     setting = Setting(Registry.of([PROVIDER]), ground.state, database, lambda: datetime.now(UTC))
-    working = asyncio.create_task(whole_pass(setting, desired, connections, journal))
+    working = asyncio.create_task(work.run(setting, desired, connections, journal))
     end = asyncio.create_task(fallen.wait())
     await asyncio.wait({working, end}, return_when=asyncio.FIRST_COMPLETED)
     end.cancel()
@@ -162,12 +161,3 @@ async def _dies(ground: Ground, desired: Desired, death: Death) -> bool:
     await connections.close()
     database.close()
     return death.come
-
-
-async def whole_pass(setting: Setting, desired: Desired, connections: Connections, journal: Journal) -> HostResult:
-    """Plans and applies, and waits until what is known of it is on the disk."""
-    planned = await plan_hosts(setting, desired, PlanSource("desired-state", desired.revision), connections, ("hv01",))
-    host = planned.plan.hosts[0]
-    result = await apply_host(setting, planned, host, desired, connections, journal, Told(), asyncio.Event())
-    await journal.flushed()
-    return result

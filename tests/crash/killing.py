@@ -1,4 +1,4 @@
-"""An apply in a process of its own that ends itself by SIGKILL at a chosen point."""
+"""Work in a process of its own that ends itself by SIGKILL at a chosen point."""
 
 import asyncio
 import os
@@ -10,34 +10,35 @@ from reconciler.controller.passes import Setting
 from reconciler.model.desired import Desired
 from reconciler.provider.registry import Registry
 from reconciler.store.database import Database
-from tests.crash.dying import Death, DyingConnections, DyingJournal, whole_pass
+from tests.crash.dying import Death, DyingConnections, DyingJournal
+from tests.crash.work import Work
 from tests.passes.ground import Ground
 
 
-def killed(ground: Ground, desired: Desired, death: Death) -> bool:
-    """Applies in a child process; whether it died at the chosen point (else it ran to its end)."""
+def killed(ground: Ground, desired: Desired, death: Death, work: Work) -> bool:
+    """Works in a child process; whether it died at the chosen point (else it ran to its end)."""
     child = os.fork()
     if child == 0:
         code = 1
         death.told = lambda: os.kill(os.getpid(), signal.SIGKILL)
         try:
-            asyncio.run(_apply(ground, desired, death))
+            asyncio.run(_work(ground, desired, death, work))
             code = 0
         finally:
             os._exit(code)
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
         return True
-    assert os.WEXITSTATUS(status) == 0, "the apply failed by itself"
+    assert os.WEXITSTATUS(status) == 0, "the work failed by itself"
     return False
 
 
-async def _apply(ground: Ground, desired: Desired, death: Death) -> None:
+async def _work(ground: Ground, desired: Desired, death: Death, work: Work) -> None:
     database = Database.open(ground.state)
     setting = Setting(Registry.of([PROVIDER]), ground.state, database, lambda: datetime.now(UTC))
     connections = DyingConnections(ground.state, death=death)
     journal = DyingJournal(database, death)
-    await whole_pass(setting, desired, connections, journal)
+    await work.run(setting, desired, connections, journal)
     await journal.close()
     await connections.close()
     database.close()

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from reconciler.model.change import Verb
-from reconciler.model.lifecycle import Protect
+from reconciler.model.lifecycle import Disruption, Lifecycle, Protect
 from reconciler.model.plan import Reason
 from reconciler.model.resource import Resource
+from tests.crash.work import APPLY, PURGE, RESTORE, Work
 from tests.passes.ground import Ground
 from tests.planning.world import DELETE, GIB, MIB, ORPHAN, REPLACE, dataset, volume
 
@@ -22,7 +23,7 @@ Wish = Callable[[Ground], list[Resource]]
 
 @dataclass(frozen=True)
 class Scenario:
-    """One row: `before` is applied, then `by_hand` is done, then `after` is applied and dies on the way.
+    """One row: `before` is applied, then `by_hand` is done, then `after` is applied (or other `work` done) and dies on the way.
 
     `without_ledger` are the reasons for which a pass may refuse to go on when the ledger is lost too: consent that is written
     nowhere else.
@@ -34,6 +35,7 @@ class Scenario:
     after: Wish
     by_hand: Callable[[Ground], None] = lambda _ground: None
     without_ledger: frozenset[Reason] = frozenset()
+    work: Work = APPLY
 
 
 def nothing(_ground: Ground) -> list[Resource]:
@@ -150,6 +152,32 @@ def going(ground: Ground) -> list[Resource]:
     return [*wanted, volume(ground.name("a/disk"), SURE)] if ground.has_volumes else wanted
 
 
+def default_tree(ground: Ground) -> list[Resource]:
+    wanted = [
+        dataset(ground.name("a"), quota=4 * GIB, sharenfs="ro"),
+        dataset(ground.name("a/b"), refreservation=2 * MIB, atime="off"),
+        dataset(ground.name("a/b/c"), mountpoint=ground.mountpoint("c")),
+        dataset(ground.name("beside"), canmount="noauto"),
+    ]
+    return [*wanted, volume(ground.name("a/disk"))] if ground.has_volumes else wanted
+
+
+def in_the_trash(ground: Ground) -> None:
+    """Content in the default tree, all of which then lost its manifests."""
+    filled("a", "a/b", "beside", snapshots=["a/b", "a/b/c"])(ground)
+    ground.converges()
+
+
+def replaced_by_default(ground: Ground) -> list[Resource]:
+    lifecycle = Lifecycle(disruption=Disruption.REPLACE)
+    return [dataset(ground.name("a"), lifecycle, casesensitivity="mixed", quota=GIB), dataset(ground.name("beside"))]
+
+
+def replacing_by_default(ground: Ground) -> list[Resource]:
+    lifecycle = Lifecycle(disruption=Disruption.REPLACE)
+    return [dataset(ground.name("a"), lifecycle, casesensitivity="sensitive", quota=GIB), dataset(ground.name("beside"))]
+
+
 def orphans(ground: Ground) -> list[Resource]:
     return [dataset(ground.name("a"), replace(ORPHAN, protect=Protect.REMOVAL), quota=GIB), dataset(ground.name("a/b"), ORPHAN)]
 
@@ -179,7 +207,14 @@ def everything_changed(ground: Ground) -> list[Resource]:
     ]
 
 
-CREATE, UPDATE, REPLACED, GONE, FORGET = Verb.CREATE, Verb.UPDATE, Verb.REPLACE, Verb.DELETE, Verb.FORGET
+CREATE, UPDATE, REPLACED, TRASHED, GONE, FORGET = (
+    Verb.CREATE,
+    Verb.UPDATE,
+    Verb.REPLACE,
+    Verb.TRASH,
+    Verb.DELETE,
+    Verb.FORGET,
+)
 UNSURE = frozenset({Reason.DATA_AT_RISK, Reason.DEPENDENTS, Reason.NOT_OURS})
 
 SCENARIOS = (
@@ -195,6 +230,16 @@ SCENARIOS = (
     ),
     Scenario("replace", frozenset({REPLACED, CREATE}), mixed_case, sensitive, filled("a", "beside", snapshots=["a", "beside"])),
     Scenario("delete", frozenset({GONE}), going, nothing, filled("a/b", "snapless", snapshots=["a", "a/b"]), UNSURE),
+    Scenario("trash", frozenset({TRASHED}), default_tree, nothing, filled("a", "a/b", "beside", snapshots=["a/b", "a/b/c"])),
+    Scenario("restore", frozenset({Verb.RESTORE}), default_tree, default_tree, in_the_trash, work=RESTORE),
+    Scenario("purge", frozenset({GONE}), default_tree, nothing, in_the_trash, work=PURGE),
+    Scenario(
+        "replace and keep",
+        frozenset({REPLACED}),
+        replaced_by_default,
+        replacing_by_default,
+        filled("a", "beside", snapshots=["a", "beside"]),
+    ),
     Scenario("forget", frozenset({FORGET}), orphans, nothing, filled("a", "a/b", snapshots=["a/b"])),
     Scenario(
         "all at once",

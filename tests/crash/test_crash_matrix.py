@@ -16,14 +16,14 @@ MORE_THAN_ANY_PLAN_PASSES = 200
 
 
 def dead_grounds(
-    saved: Path, scratch: Path, ground: Ground, wanted: list[Resource], moment: Moment
+    saved: Path, scratch: Path, system: str, scenario: Scenario, wanted: list[Resource], moment: Moment
 ) -> Iterator[tuple[int, Path]]:
     """A state directory as each death at that moment leaves it."""
     for count in range(1, MORE_THAN_ANY_PLAN_PASSES):
         left = scratch / f"{moment.name}{count}"
         shutil.copytree(saved, left / "state")
-        dying = Ground(left, ground.system)
-        died = dies(dying, dying.desired(wanted), Death(moment, count))
+        dying = Ground(left, system)
+        died = dies(dying, dying.desired(wanted), Death(moment, count), scenario.work)
         dying.host.close()
         if not died:
             return
@@ -42,7 +42,7 @@ def test_killed_anywhere_the_next_apply_makes_it_good(tmp_path: Path, system: st
     ground.host.close()
     points = 0
 
-    for count, left in dead_grounds(ground.state, tmp_path, ground, wanted, moment):
+    for count, left in dead_grounds(ground.state, tmp_path, system, scenario, wanted, moment):
         points = count
         for forgetful in (False, True):
             case = tmp_path / "case"
@@ -54,7 +54,7 @@ def test_killed_anywhere_the_next_apply_makes_it_good(tmp_path: Path, system: st
                 if forgetful and scenario.without_ledger:
                     stays_whole(after, scenario, wanted, outlook)
                 else:
-                    recovers(after, wanted, outlook)
+                    recovers(after, scenario, wanted, outlook)
             except AssertionError as trouble:
                 trouble.add_note(f"killed {moment}, number {count}{', the ledger lost' if forgetful else ''}")
                 raise

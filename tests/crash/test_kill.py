@@ -13,7 +13,7 @@ from reconciler.model.plan import HostPlan
 from tests.crash.dying import Death, Moment
 from tests.crash.killing import killed
 from tests.crash.real_ground import RealGround
-from tests.crash.recovery import prepared, recovers, stays_whole
+from tests.crash.recovery import planned, prepared, recovers, stays_whole
 from tests.crash.scenarios import SCENARIOS
 from tests.passes.ground import Ground
 from tests.zfs_fuse import ZfsFuse
@@ -33,15 +33,15 @@ def dies_and_recovers(ground: Ground, chance: random.Random) -> None:
     """One case: a scenario, a moment, its count, and whether the ledger is lost too."""
     scenario, moment, forgetful = chance.choice(SCENARIOS), chance.choice(list(Moment)), chance.random() < 0.3
     wanted, outlook = prepared(ground, scenario)
-    count = chance.randint(1, points(ground.planned(*wanted), moment))
+    count = chance.randint(1, points(planned(ground, wanted, scenario), moment))
     try:
-        died = killed(ground, ground.desired(wanted), Death(moment, count))
+        died = killed(ground, ground.desired(wanted), Death(moment, count), scenario.work)
         if forgetful:
             ground.lose_ledger()
         if forgetful and scenario.without_ledger:
             stays_whole(ground, scenario, wanted, outlook)
         else:
-            recovers(ground, wanted, outlook)
+            recovers(ground, scenario, wanted, outlook)
         # Side by side, commits may be fewer than actions.
         assert died or moment in (Moment.BEFORE_COMMIT, Moment.AFTER_COMMIT)
     except AssertionError as trouble:
