@@ -1,7 +1,7 @@
 """Into the trash and back: a dataset or volume keeps its data, snapshots and properties under another name.
 
 What is changed on the way in stands in one note on the object, written first; what is read there is taken back on the way
-out, and the note goes last but for the mount. So an end at any point leaves an object that says what has to be done.
+out, and the note goes last. So an end at any point leaves an object that says what has to be done.
 """
 
 from collections.abc import Iterator, Mapping
@@ -65,10 +65,10 @@ def from_trash(change: Change, host: Capabilities) -> Iterator[Step]:
     for prop in sorted(trashed.saved.keys() - given_back.keys()):
         yield Step(Command(zfs.revert(name, prop)), lane)
     yield from _set(name, given_back, host, lane)
-    yield Step(Command(zfs.inherit(name, TRASH)))
     is_mounted = observed.removal is not None and observed.removal.was_mounted
     if trashed.was_mounted and not is_mounted and not any(change.field(field) for field in _MOUNTED_BY_FIELDS):
         yield Step(Command(zfs.mount(name)), MOUNT_LANE)
+    yield Step(Command(zfs.inherit(name, TRASH)))
 
 
 def _set(name: str, values: Mapping[str, str], host: Capabilities, lane: str | None) -> Iterator[Step]:

@@ -1,6 +1,6 @@
 """Plans over the trash: what lies in it, bringing it back, letting go of it for good."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -77,12 +77,18 @@ def plan_restore(
     created_at: datetime,
     chosen: Collection[TrashEntry],
 ) -> Plan:
-    """Brings the chosen entries back under the names they had, containers first; what can't come back is blocked."""
+    """Brings the chosen entries back under the names they had, containers first; what can't come back is blocked.
+
+    A container of theirs that was caught half-way is made whole as well: unmounted, it could not be mounted over them later.
+    """
 
     def draft_one(draft: Draft, entry: TrashEntry) -> None:
         observed = replace(entry.observed, name=_name_by_then(entry, chosen))
         change = Change(entry.key, Verb.RESTORE, observed=observed, mark=observed.mark)
         draft.add(change, f"it lies in the trash, group {entry.trashed.group or 'unknown'}", DEFAULT_LIFECYCLE, None)
+        for there in _half_restored(draft, entry.key):
+            change = Change(draft.key(there.name), Verb.RESTORE, observed=there, mark=there.mark)
+            draft.add(change, f"it was caught half-way, and {entry.key.object} lies in it", DEFAULT_LIFECYCLE, None)
 
     return _plan(desired, views, kinds, source, created_at, chosen, draft_one)
 
@@ -93,6 +99,20 @@ def _name_by_then(entry: TrashEntry, chosen: Collection[TrashEntry]) -> ObjectNa
         if other.key.host == entry.key.host and is_within(entry.name.name, other.name.name):
             return entry.name._replace(name=other.key.name + entry.name.name[len(other.name.name) :])
     return entry.name
+
+
+def _half_restored(draft: Draft, key: Key) -> Iterator[Observed]:
+    """Objects of ours that are to contain the key's, bear their own names, and were not made whole yet."""
+    kind = draft.kinds[key.kind]
+    container = kind.container(key.name)
+    while container is not None:
+        for holder in kind.contained_in:
+            there = draft.objects.get(ObjectName(holder, container))
+            if there is None or there.trashed is None:
+                continue
+            if ownership(there, draft.owner, draft.host_id) is Ownership.OURS:
+                yield there
+        container = kind.container(container)
 
 
 def plan_purge(

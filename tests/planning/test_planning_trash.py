@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from reconciler.model.desired import Desired
 from reconciler.model.guardrails import Guardrails
 from reconciler.model.lifecycle import Disruption, Lifecycle, Mode, OnRemoval, Protect
 from reconciler.model.observed import REMOVAL, Observed, Removal
@@ -12,12 +13,13 @@ from reconciler.model.plan import HostPlan, PlanSource
 from reconciler.model.resource import Resource
 from reconciler.model.trash import Trashed
 from reconciler.planning.render_json import plan_digest
-from reconciler.planning.trash import trash_entries
+from reconciler.planning.trash import plan_restore, trash_entries
 from tests.planning.world import (
     DELETE,
     GIB,
     HOST,
     KIB,
+    KINDS,
     MIB,
     NOW,
     OWNER,
@@ -364,8 +366,8 @@ def test_one_that_was_caught_on_its_way_comes_back_when_it_is_wanted() -> None:
     assert renames(plan) == []
     assert commands(plan) == [
         "zfs inherit -S canmount tank/a",
-        "zfs inherit dev.reconciler:trash tank/a",
         "zfs mount tank/a",
+        "zfs inherit dev.reconciler:trash tank/a",
     ]
 
 
@@ -444,6 +446,17 @@ def test_a_half_trashed_object_that_is_to_be_renamed_gets_its_new_name_and_mark(
     assert renames(plan) == ["zfs rename tank/old tank/new"]
     assert "zfs set dev.reconciler:key=Dataset/tank/new tank/new" in commands(plan)
     assert "zfs inherit dev.reconciler:trash tank/new" in commands(plan)
+
+
+def test_a_container_that_was_caught_half_way_is_made_whole_before_what_comes_back_into_it() -> None:
+    container, inner = dataset("tank/a"), dataset("tank/a/b")
+    one = view([], [half_trashed(container), in_trash(inner)])
+    desired = Desired("later", OWNER, hosts={HOST: one.manifest})
+
+    (plan,) = plan_restore(desired, [one], KINDS, SOURCE, NOW, trash_entries(one, OWNER)).hosts
+
+    assert changes(plan) == ["restore Dataset/tank/a", "restore Dataset/tank/a/b"]
+    assert waits(plan)["Dataset/tank/a/b"] == {"Dataset/tank/a"}
 
 
 def test_a_half_trashed_object_that_moves_with_its_container_is_settled_too() -> None:

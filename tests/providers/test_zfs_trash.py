@@ -364,8 +364,8 @@ def test_a_dataset_comes_back_with_its_name_its_values_and_its_mount() -> None:
         f"+ zfs rename {ENTRY} tank/web",
         "+ zfs inherit -S sharesmb tank/web",
         "+ zfs set canmount=on sharenfs=rw=@10.0.0.0/8 tank/web",
-        "zfs inherit dev.reconciler:trash tank/web",
         "+ zfs mount tank/web",
+        "zfs inherit dev.reconciler:trash tank/web",
     ]
     assert lines(change, ZFS_FUSE)[2:4] == [
         "+ zfs set canmount=on tank/web",
