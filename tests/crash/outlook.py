@@ -67,7 +67,9 @@ class Outlook:
             if guid in self.destroyed:
                 continue
             assert guid in after, f"{there.name} is gone"
-            assert after[guid].data == there.data, f"{there.name} has lost content"
+            # What lies in the trash of a real host is mounted nowhere, and nobody can look into it.
+            if there.data is not None and after[guid].data is not None:
+                assert after[guid].data == there.data, f"{there.name} has lost content"
             assert after[guid].holds == there.holds, there.name
             if not any(prop.startswith(MARK) for prop, _ in there.own) or (f"{MARK}owner", "others") in there.own:
                 assert after[guid].own == there.own, f"{there.name} is nobody's business"

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +38,10 @@ class RealGround(Ground):
     def connection(self) -> Connection:
         return Connection(TransportType.LOCAL)
 
+    @property
+    def can_share(self) -> bool:
+        return False
+
     def mountpoint(self, name: str) -> str:
         return str(self.made.mountpoint.parent / f"{self.pool}-{name}")
 
@@ -50,27 +56,33 @@ class RealGround(Ground):
         return done.stdout
 
     def put_data(self, name: str) -> None:
-        place = Path(self.value(name, "mountpoint")[0])
-        number = len(list(place.iterdir()))
-        with (place / f"file{number}").open("wb") as file:
-            file.write(f"{name} {number}\n".encode() * 1000)
-            file.flush()
-            # Only what was synced by itself outlives the daemon (linux-host.md, "The daemon").
-            os.fsync(file.fileno())
+        with self._mounted(self.name(name)) as place:
+            assert place is not None
+            number = len(list(place.iterdir()))
+            with (place / f"file{number}").open("wb") as file:
+                file.write(f"{name} {number}\n".encode() * 1000)
+                file.flush()
+                # Only what was synced by itself outlives the daemon (linux-host.md, "The daemon").
+                os.fsync(file.fileno())
 
     def data(self, full_name: str) -> object:
         """Path and content of every file of a dataset, mounted for that if need be; snapshots can't change."""
         if "@" in full_name:
             return None
+        with self._mounted(full_name) as place:
+            return _files(place) if place is not None else None
+
+    @contextmanager
+    def _mounted(self, full_name: str) -> Iterator[Path | None]:
+        """Where a dataset is mounted, for this while at least; None where it can't be."""
         mounted, canmount, place = self.zfs("get", "-Hp", "-o", "value", "mounted,canmount,mountpoint", full_name).splitlines()
         if mounted == "yes":
-            return _files(Path(place))
-        if canmount == "off" or not place.startswith("/"):
-            return None
-        self.zfs("mount", full_name)
-        try:
-            return _files(Path(place))
-        finally:
+            yield Path(place)
+        elif canmount == "off" or not place.startswith("/"):
+            yield None
+        else:
+            self.zfs("mount", full_name)
+            yield Path(place)
             self.zfs("unmount", full_name)
 
 

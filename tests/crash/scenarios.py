@@ -153,8 +153,9 @@ def going(ground: Ground) -> list[Resource]:
 
 
 def default_tree(ground: Ground) -> list[Resource]:
+    shared = {"sharenfs": "ro"} if ground.can_share else {}
     wanted = [
-        dataset(ground.name("a"), quota=4 * GIB, sharenfs="ro"),
+        dataset(ground.name("a"), quota=4 * GIB, **shared),
         dataset(ground.name("a/b"), refreservation=2 * MIB, atime="off"),
         dataset(ground.name("a/b/c"), mountpoint=ground.mountpoint("c")),
         dataset(ground.name("beside"), canmount="noauto"),

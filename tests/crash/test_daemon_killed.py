@@ -24,7 +24,7 @@ from tests.crash.recovery import prepared, recovers
 from tests.crash.scenarios import SCENARIOS
 from tests.crash.test_kill import SEED, points
 from tests.crash.work import APPLY, whole_pass
-from tests.zfs_fuse import ZfsFuse
+from tests.zfs_fuse import RealPool, ZfsFuse
 
 CASES = 6
 MOMENTS = (Moment.BEFORE_COMMAND, Moment.INSIDE_COMMAND, Moment.AFTER_COMMAND)
@@ -96,18 +96,15 @@ def clear_unmarked(ground: RealGround, wanted: list[Resource]) -> None:
 
 @pytest.mark.real
 @pytest.mark.parametrize("case", range(CASES))
-def test_with_the_daemon_killed_nothing_is_lost_and_the_next_apply_converges(
-    tmp_path: Path, zfs_fuse: ZfsFuse, case: int
-) -> None:
+def test_with_the_daemon_killed_nothing_is_lost_and_the_next_apply_converges(tmp_path: Path, pool: RealPool, case: int) -> None:
     chance = random.Random(f"{SEED}/daemon/{case}")
-    real = zfs_fuse.new_pool(zfs_fuse.unused_name())
-    ground = RealGround(tmp_path, real=real)
+    ground = RealGround(tmp_path, real=pool)
     scenario, moment = chance.choice([one for one in SCENARIOS if one.work is APPLY]), chance.choice(MOMENTS)
     wanted, outlook = prepared(ground, scenario)
     count = chance.randint(1, points(ground.planned(*wanted), moment))
     try:
         result = applied_without_daemon(ground, wanted, Death(moment, count))
-        zfs_fuse.restart()
+        pool.daemon.restart()
 
         unfinished = [one for one in result.outcomes if one.state in (OutcomeState.FAILED, OutcomeState.UNKNOWN)]
         assert all(one.failure is not None and one.command.startswith("zfs ") for one in unfinished)
@@ -118,4 +115,3 @@ def test_with_the_daemon_killed_nothing_is_lost_and_the_next_apply_converges(
     except AssertionError as trouble:
         trouble.add_note(f"RECONCILER_CRASH_SEED={SEED}: {scenario.name}, daemon killed {moment}, number {count}")
         raise
-    zfs_fuse.destroy_pool(real.name)

@@ -16,7 +16,7 @@ from tests.crash.real_ground import RealGround
 from tests.crash.recovery import planned, prepared, recovers, stays_whole
 from tests.crash.scenarios import SCENARIOS
 from tests.passes.ground import Ground
-from tests.zfs_fuse import ZfsFuse
+from tests.zfs_fuse import RealPool
 
 SEED = int(os.environ.get("RECONCILER_CRASH_SEED") or random.SystemRandom().randrange(1 << 32))
 CASES = int(os.environ.get("RECONCILER_CRASH_CASES") or 20)
@@ -62,9 +62,5 @@ def test_killed_anywhere_on_an_emulated_host_the_next_apply_converges(tmp_path: 
 
 @pytest.mark.real
 @pytest.mark.parametrize("case", range(CASES))
-def test_killed_anywhere_on_real_zfs_the_next_apply_converges(tmp_path: Path, zfs_fuse: ZfsFuse, case: int) -> None:
-    real = zfs_fuse.new_pool(zfs_fuse.unused_name())
-
-    dies_and_recovers(RealGround(tmp_path, real=real), random.Random(f"{SEED}/real/{case}"))
-
-    zfs_fuse.destroy_pool(real.name)
+def test_killed_anywhere_on_real_zfs_the_next_apply_converges(tmp_path: Path, pool: RealPool, case: int) -> None:
+    dies_and_recovers(RealGround(tmp_path, real=pool), random.Random(f"{SEED}/real/{case}"))

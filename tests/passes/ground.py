@@ -81,6 +81,11 @@ class Ground:
     def has_volumes(self) -> bool:
         return self.system != "linux-zfs-fuse"
 
+    @property
+    def can_share(self) -> bool:
+        """Whether something on the host shares what has sharenfs set."""
+        return True
+
     def name(self, name: str) -> str:
         """A full name in the pool."""
         return f"{self.pool}/{name}"
