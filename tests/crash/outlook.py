@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from reconciler.model.change import Verb
 from reconciler.model.plan import HostPlan
 from tests.passes.ground import Ground
 
@@ -50,6 +51,7 @@ class Outlook:
     before: dict[str, Found]
     destroyed: frozenset[str]
     names: dict[str, str]
+    adopted: frozenset[str]
 
     @classmethod
     def of(cls, ground: Ground, plan: HostPlan) -> "Outlook":
@@ -58,7 +60,9 @@ class Outlook:
         destroyed = {guids[step.command.argv[-1]] for action in plan.actions for step in action.steps if step.destructive}
         commands = [step.command.argv for action in plan.actions for step in action.steps]
         moves = {argv[-2]: argv[-1] for argv in commands if argv[:2] == ("zfs", "rename")}
-        return cls(before, frozenset(destroyed), {guid: _moved(there.name, moves) for guid, there in before.items()})
+        names = {guid: _moved(there.name, moves) for guid, there in before.items()}
+        adopted = frozenset(guids[action.key.name] for action in plan.actions if action.verb is Verb.ADOPT)
+        return cls(before, frozenset(destroyed), names, adopted)
 
     def check_kept(self, ground: Ground) -> dict[str, Found]:
         """What the plan did not say is destroyed is there, with its content; what nobody manages is as it was. Gives all."""
@@ -71,6 +75,8 @@ class Outlook:
             if there.data is not None and after[guid].data is not None:
                 assert after[guid].data == there.data, f"{there.name} has lost content"
             assert after[guid].holds == there.holds, there.name
+            if guid in self.adopted:
+                continue
             if not any(prop.startswith(MARK) for prop, _ in there.own) or (f"{MARK}owner", "others") in there.own:
                 assert after[guid].own == there.own, f"{there.name} is nobody's business"
         return after

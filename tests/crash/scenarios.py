@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from reconciler.model.change import Verb
-from reconciler.model.lifecycle import Disruption, Lifecycle, Protect
+from reconciler.model.lifecycle import Adopt, Disruption, Lifecycle, Protect
 from reconciler.model.plan import Reason
 from reconciler.model.resource import Resource
 from tests.crash.work import APPLY, PURGE, RESTORE, Work
@@ -179,6 +179,19 @@ def replacing_by_default(ground: Ground) -> list[Resource]:
     return [dataset(ground.name("a"), lifecycle, casesensitivity="sensitive", quota=GIB), dataset(ground.name("beside"))]
 
 
+def made_by_hand(ground: Ground) -> None:
+    ground.zfs("create", "-o", f"quota={GIB}", ground.name("a"))
+    ground.zfs("create", "-o", "atime=off", ground.name("a/b"))
+    filled("a", "a/b", snapshots=["a/b"])(ground)
+
+
+def taken_over(ground: Ground) -> list[Resource]:
+    return [
+        dataset(ground.name("a"), replace(DELETE, adopt=Adopt.IF_EQUAL), quota=GIB),
+        dataset(ground.name("a/b"), Lifecycle(adopt=Adopt.ONCE, protect=Protect.REMOVAL), atime="on", quota=2 * GIB),
+    ]
+
+
 def orphans(ground: Ground) -> list[Resource]:
     return [dataset(ground.name("a"), replace(ORPHAN, protect=Protect.REMOVAL), quota=GIB), dataset(ground.name("a/b"), ORPHAN)]
 
@@ -241,6 +254,7 @@ SCENARIOS = (
         replacing_by_default,
         filled("a", "beside", snapshots=["a", "beside"]),
     ),
+    Scenario("adopt", frozenset({Verb.ADOPT}), nothing, taken_over, made_by_hand),
     Scenario("forget", frozenset({FORGET}), orphans, nothing, filled("a", "a/b", snapshots=["a/b"])),
     Scenario(
         "all at once",
