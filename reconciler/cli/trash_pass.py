@@ -18,24 +18,22 @@ from reconciler.cli.source import Loaded, chosen_hosts, loaded
 from reconciler.controller.applying import working_state
 from reconciler.controller.installed import installed_registry
 from reconciler.controller.passes import Connections, Setting
-from reconciler.controller.trash import carry_out_all, look_at_trash
+from reconciler.controller.trash import PlanTrash, TrashWork, carry_out_all, look_at_trash
 from reconciler.model.desired import Desired
 from reconciler.model.errors import ExitCode, InvalidValue, ReconcilerError
 from reconciler.model.key import parse_key
 from reconciler.model.outcome import OutcomeState
-from reconciler.model.plan import Plan
 from reconciler.model.quantity import approximate_size, format_duration
 from reconciler.planning.render_json import timestamp
 from reconciler.planning.render_text import summary_text, work_lines
 from reconciler.planning.trash import TrashEntry, plan_purge, plan_restore, trash_entries
-from reconciler.planning.view import HostView
 from reconciler.planning.words import counted
 from reconciler.store.database import Database
 
 FORMAT = "reconciler.trash/v1"
 
 Choose = Callable[[Sequence[TrashEntry], datetime], Sequence[TrashEntry]]
-MakePlan = Callable[[Loaded, Sequence[HostView], Setting, Sequence[TrashEntry]], Plan]
+Warn = Callable[[Loaded, Sequence[TrashEntry]], None]
 
 
 def list_trash(choice: SourceChoice, state: Path, hosts: tuple[str, ...], *, output: str) -> int:
@@ -84,14 +82,13 @@ def restore(what: str, choice: SourceChoice, state: Path, hosts: tuple[str, ...]
         together = [e for e in entries if e.key.host == first.key.host and e.trashed.group == first.trashed.group]
         return [first, *(entry for entry in together if entry is not first and not entry.trashed.replaced)]
 
-    def make(wanted: Loaded, views: Sequence[HostView], setting: Setting, chosen: Sequence[TrashEntry]) -> Plan:
+    def warn(wanted: Loaded, chosen: Sequence[TrashEntry]) -> None:
         for entry in chosen:
             if entry.key not in wanted.desired.resources.get(entry.key.host, {}):
                 text = f"no manifest names {entry.key}: the next apply moves it to the trash again; put its manifest back"
                 click.echo(f"warning: {text}", err=True)
-        return plan_restore(wanted.desired, views, setting.registry.kinds, wanted.source, setting.now(), chosen)
 
-    return _work(choice, state, hosts, choose, make, "restored", yes=yes)
+    return _work(choice, state, hosts, choose, plan_restore, "restored", warn, yes=yes)
 
 
 def purge(what: str | None, choice: SourceChoice, state: Path, hosts: tuple[str, ...], *, yes: bool) -> int:
@@ -102,10 +99,7 @@ def purge(what: str | None, choice: SourceChoice, state: Path, hosts: tuple[str,
             return _named(what, entries)
         return [entry for entry in entries if entry.expires is not None and entry.expires <= now]
 
-    def make(wanted: Loaded, views: Sequence[HostView], setting: Setting, chosen: Sequence[TrashEntry]) -> Plan:
-        return plan_purge(wanted.desired, views, setting.registry.kinds, wanted.source, setting.now(), chosen)
-
-    return _work(choice, state, hosts, choose, make, "purged", yes=yes)
+    return _work(choice, state, hosts, choose, plan_purge, "purged", yes=yes)
 
 
 def _named(what: str, entries: Sequence[TrashEntry]) -> Sequence[TrashEntry]:
@@ -124,16 +118,33 @@ def _named(what: str, entries: Sequence[TrashEntry]) -> Sequence[TrashEntry]:
 
 
 def _work(
-    choice: SourceChoice, state: Path, hosts: tuple[str, ...], choose: Choose, make: MakePlan, done_word: str, *, yes: bool
+    choice: SourceChoice,
+    state: Path,
+    hosts: tuple[str, ...],
+    choose: Choose,
+    planner: PlanTrash,
+    done_word: str,
+    warn: Warn = lambda _wanted, _chosen: None,
+    *,
+    yes: bool,
 ) -> int:
     """Looks, plans over what is chosen, shows, asks, and runs."""
     registry = installed_registry()
     with loaded(choice, state, registry) as wanted:
-        return run_async(_plan_and_run(wanted, state, chosen_hosts(wanted.desired, hosts), choose, make, done_word, yes=yes))
+        concerned = chosen_hosts(wanted.desired, hosts)
+        return run_async(_plan_and_run(wanted, state, concerned, choose, planner, done_word, warn, yes=yes))
 
 
 async def _plan_and_run(
-    wanted: Loaded, state: Path, hosts: Sequence[str], choose: Choose, make: MakePlan, done_word: str, *, yes: bool
+    wanted: Loaded,
+    state: Path,
+    hosts: Sequence[str],
+    choose: Choose,
+    planner: PlanTrash,
+    done_word: str,
+    warn: Warn,
+    *,
+    yes: bool,
 ) -> int:
     stop = asyncio.Event()
     registry = installed_registry()
@@ -144,8 +155,10 @@ async def _plan_and_run(
         if not chosen:
             click.echo("nothing in the trash has expired", err=True)
             return ExitCode.CONVERGED
+        warn(wanted, chosen)
         concerned = {entry.key.host for entry in chosen}
-        made = make(wanted, [view for host, view in views.items() if host in concerned], setting, chosen)
+        seen = [view for host, view in views.items() if host in concerned]
+        made = planner(wanted.desired, seen, registry.kinds, wanted.source, setting.now(), chosen)
         for host in made.hosts:
             click.echo(host.host, err=True)
             print_lines(work_lines(host, registry.kinds), err=True)
@@ -155,7 +168,8 @@ async def _plan_and_run(
             click.echo("declined; nothing was done", err=True)
             return ExitCode.ERROR
         with progress(total) as shown, stopping(stop.set, lambda text: click.echo(text, err=True), STOP_HINT) as stopped:
-            done = await carry_out_all(setting, views, made, wanted.desired.owner, connections, journal, shown, stop)
+            work = TrashWork(wanted.desired, views, chosen, planner, made)
+            done = await carry_out_all(setting, work, connections, journal, shown, stop)
     failed = False
     for host, outcomes in done:
         good = sum(outcome.state is OutcomeState.SUCCEEDED for outcome in outcomes)

@@ -1,8 +1,10 @@
 """Work on the trash of hosts: what lies there, and plans over it carried out."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
 
 from reconciler.controller.passes import Connections, Setting, carry_out, every, view_of
 from reconciler.controller.writing import only_writer
@@ -11,8 +13,10 @@ from reconciler.model.desired import Desired
 from reconciler.model.errors import ExitCode, ReconcilerError
 from reconciler.model.observed import REMOVAL
 from reconciler.model.outcome import Outcome
-from reconciler.model.plan import HostPlan, Plan
+from reconciler.model.plan import HostPlan, Plan, PlanSource
+from reconciler.planning.trash import TrashEntry, trash_entries
 from reconciler.planning.view import HostView
+from reconciler.provider.kind import Kind
 from reconciler.store.journal import Journal
 
 
@@ -35,29 +39,59 @@ async def look_at_trash(
     return {view.name: replace(view, whole=False) for view in seen}
 
 
+class PlanTrash(Protocol):
+    """`plan_restore` or `plan_purge`."""
+
+    def __call__(
+        self,
+        desired: Desired,
+        views: Sequence[HostView],
+        kinds: Mapping[str, Kind],
+        source: PlanSource,
+        created_at: datetime,
+        chosen: Collection[TrashEntry],
+    ) -> Plan: ...
+
+
+@dataclass(frozen=True)
+class TrashWork:
+    """What is to be done with chosen entries: the plan that was shown, what it was made from, and how to make it anew."""
+
+    desired: Desired
+    views: Mapping[str, HostView]
+    chosen: Collection[TrashEntry]
+    planner: PlanTrash
+    plan: Plan
+
+
 async def carry_out_all(
     setting: Setting,
-    views: Mapping[str, HostView],
-    made: Plan,
-    owner: str,
+    work: TrashWork,
     connections: Connections,
     journal: Journal,
     progress: Progress,
     stop: asyncio.Event,
 ) -> list[tuple[HostPlan, tuple[Outcome, ...]]]:
-    """Runs a plan over the trash on all its hosts side by side, as their only writer. ReconcilerError where we are not."""
-    revision = made.source.revision
+    """Does the work on all its hosts side by side, as their only writer. ReconcilerError where we are not, or where the plan
+    would be another by now."""
+    source = work.plan.source
 
     async def one(host: HostPlan) -> tuple[HostPlan, tuple[Outcome, ...]]:
-        view = views[host.host]
+        view = work.views[host.host]
         transport = await connections.to(view.manifest)
-        async with only_writer(transport, view, owner, setting.state, setting.now, stop) as writer:
+        async with only_writer(transport, view, work.desired.owner, setting.state, setting.now, stop) as writer:
             if writer.is_out_of_date:
-                cause = f"{host.host}: another writer has changed the host, or a hold there has, since we looked"
-                raise ReconcilerError(
-                    cause, remedy="nothing was done; look again with `reconciler trash list`", exit_code=ExitCode.STALE
-                )
-            outcomes = await carry_out(setting, view, host, revision, connections, journal, progress, writer.stop)
+                view = (await look_at_trash(setting, work.desired, connections, (host.host,)))[host.host]
+                names = {entry.name for entry in work.chosen}
+                chosen = [entry for entry in trash_entries(view, work.desired.owner) if entry.name in names]
+                kinds = setting.registry.kinds
+                again = work.planner(work.desired, (view,), kinds, source, work.plan.created_at, chosen).hosts[0]
+                if [action.id for action in again.actions] != [action.id for action in host.actions]:
+                    cause = f"{host.host}: another writer has changed the host, or a hold there has, since we looked"
+                    remedy = "nothing was done; look again with `reconciler trash list`"
+                    raise ReconcilerError(cause, remedy=remedy, exit_code=ExitCode.STALE)
+                host = again
+            outcomes = await carry_out(setting, view, host, source.revision, connections, journal, progress, writer.stop)
         return host, outcomes
 
-    return await every(one(host) for host in made.hosts if host.runnable)
+    return await every(one(host) for host in work.plan.hosts if host.runnable)

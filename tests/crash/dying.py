@@ -22,6 +22,7 @@ from reconciler.provider.registry import Registry
 from reconciler.store.database import Database
 from reconciler.store.journal import Journal
 from tests.crash.work import Work
+from tests.hosts.passing import Passing
 from tests.passes.ground import Ground
 
 MOMENTS_LATER_S = 0.004
@@ -84,10 +85,9 @@ class DyingJournal(Journal):
 
 
 @dataclass
-class DyingTransport:
+class DyingTransport(Passing):
     """A transport whose owner may die around a command that changes, or in the middle of one (`host` stops it there)."""
 
-    transport: Transport
     death: Death
     host: EmulatedHost | None = None
 
@@ -118,9 +118,6 @@ class DyingTransport:
     def _die(self) -> None:
         self.death.come = True
         self.death.told()
-
-    async def close(self) -> None:
-        await self.transport.close()
 
 
 @dataclass

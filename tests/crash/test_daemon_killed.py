@@ -24,6 +24,7 @@ from tests.crash.recovery import prepared, recovers
 from tests.crash.scenarios import SCENARIOS
 from tests.crash.test_kill import SEED, points
 from tests.crash.work import APPLY, whole_pass
+from tests.hosts.passing import Passing
 from tests.zfs_fuse import RealPool, ZfsFuse
 
 CASES = 6
@@ -31,10 +32,9 @@ MOMENTS = (Moment.BEFORE_COMMAND, Moment.INSIDE_COMMAND, Moment.AFTER_COMMAND)
 
 
 @dataclass
-class _KillingTransport:
+class _KillingTransport(Passing):
     """A transport on whose way somebody kills the daemon."""
 
-    transport: Transport
     daemon: ZfsFuse
     death: Death
 
@@ -49,9 +49,6 @@ class _KillingTransport:
         if self.death.comes_at(Moment.AFTER_COMMAND):
             self.daemon.kill()
         return answer
-
-    async def close(self) -> None:
-        await self.transport.close()
 
 
 @dataclass

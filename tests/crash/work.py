@@ -1,15 +1,13 @@
 """What may die on the way: an apply, or what `trash restore` and `trash purge` do."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from reconciler.controller.passes import Connections, HostResult, Setting, apply_host, plan_hosts
-from reconciler.controller.trash import carry_out_all, look_at_trash
+from reconciler.controller.trash import PlanTrash, TrashWork, carry_out_all, look_at_trash
 from reconciler.model.desired import Desired
-from reconciler.model.plan import HostPlan, Plan, PlanSource
+from reconciler.model.plan import HostPlan, PlanSource
 from reconciler.planning.trash import plan_purge, plan_restore, trash_entries
-from reconciler.planning.view import HostView
 from reconciler.store.journal import Journal
 from tests.hosts.fakes import Told
 
@@ -37,25 +35,24 @@ async def whole_pass(setting: Setting, desired: Desired, connections: Connection
 
 
 @dataclass(frozen=True)
-class TrashWork(Work):
+class AllTrash(Work):
     """Something done to all that lies in the trash, by a plan over it."""
 
-    planner: Callable[..., Plan]
+    planner: PlanTrash
 
-    async def _planned(self, setting: Setting, desired: Desired, connections: Connections) -> tuple[dict[str, HostView], Plan]:
-        views = dict(await look_at_trash(setting, desired, connections, ("hv01",)))
+    async def _planned(self, setting: Setting, desired: Desired, connections: Connections) -> TrashWork:
+        views = await look_at_trash(setting, desired, connections, ("hv01",))
         entries = trash_entries(views["hv01"], desired.owner)
         made = self.planner(desired, tuple(views.values()), setting.registry.kinds, SOURCE, setting.now(), entries)
-        return views, made
+        return TrashWork(desired, views, entries, self.planner, made)
 
     async def plan(self, setting: Setting, desired: Desired, connections: Connections) -> HostPlan:
-        _, made = await self._planned(setting, desired, connections)
-        return made.hosts[0]
+        return (await self._planned(setting, desired, connections)).plan.hosts[0]
 
     async def run(self, setting: Setting, desired: Desired, connections: Connections, journal: Journal) -> None:
-        views, made = await self._planned(setting, desired, connections)
-        await carry_out_all(setting, views, made, connections, journal, Told(), asyncio.Event())
+        work = await self._planned(setting, desired, connections)
+        await carry_out_all(setting, work, connections, journal, Told(), asyncio.Event())
         await journal.flushed()
 
 
-APPLY, RESTORE, PURGE = Work(), TrashWork(plan_restore), TrashWork(plan_purge)
+APPLY, RESTORE, PURGE = Work(), AllTrash(plan_restore), AllTrash(plan_purge)

@@ -25,6 +25,7 @@ from reconciler.store.journal import Journal
 from tests.fuzz.mutations import DAMAGES
 from tests.fuzz.seeds import APPLIES, LOOKS, SEED
 from tests.hosts.fakes import Told
+from tests.hosts.passing import Passing
 from tests.passes.ground import POOLS, Ground
 from tests.planning.world import DELETE, GIB, KINDS, ORPHAN, REPLACE, dataset, volume
 
@@ -57,14 +58,13 @@ SAID = (
 
 
 @dataclass
-class Damaging:
+class Damaging(Passing):
     """A transport that damages the answer to the `number`-th command, counted from 0; what it made of it is in `made`.
 
     With `only_changes`, only commands that change are counted.
     With `known`, answers of commands that only look are asked for once and given again.
     """
 
-    transport: Transport
     chance: random.Random
     number: int
     known: dict[tuple[str, ...], Completed] | None = None
@@ -90,9 +90,6 @@ class Damaging:
         if command.argv not in self.known:
             self.known[command.argv] = await self.transport.run(command)
         return self.known[command.argv]
-
-    async def close(self) -> None:
-        await self.transport.close()
 
 
 def damaged(chance: random.Random, answer: Completed) -> Completed:
