@@ -37,11 +37,12 @@ def is_unmanaged(kind: Kind, observed: Observed, owner: str, host_id: str) -> bo
 
 
 def refusal(
-    found: Ownership, observed: Observed, formerly: frozenset[ObjectName], *, was_ours: bool = False
+    found: Ownership, observed: Observed, formerly: frozenset[ObjectName], *, was_ours: bool = False, was_begun: bool = False
 ) -> tuple[Reason, str, str] | None:
     """Reason, cause and remedy when a manifest may not have this object; None when it is ours.
 
-    `formerly` holds the names under which a rename of ours may have left it. `was_ours`: the ledger knows it.
+    `formerly` holds the names under which a rename of ours may have left it. `was_ours`: the ledger knows it. `was_begun`: an
+    action of ours on it had no good end (ZFS makes a dataset first and gives it its properties a moment later).
     """
     name, mark = observed.name, observed.mark
     match found:
@@ -64,6 +65,10 @@ def refusal(
                     cause,
                     "take it over again as it is with lifecycle.adopt: ifEqual, or choose another name",
                 )
+            if was_begun:
+                cause = f"{name} exists on the host without our mark; our own create, which had no good end, may have left it"
+                remedy = "look at it; take it over with lifecycle.adopt: ifEqual, or destroy it if it is empty"
+                return Reason.NOT_OURS, cause, remedy
             return (
                 Reason.NOT_OURS,
                 f"{name} exists on the host and was not made by this repository",

@@ -106,7 +106,7 @@ def _decide(
         # Used as it stands: nobody can say whose it is, and nothing has to change. It does not become ours by that.
         return
     former = former_names(draft, resource) | ({key.object} if rename else set()) if whose is Ownership.MOVED else frozenset()
-    if refused := refusal(whose, observed, former, was_ours=key in draft.view.ledger):
+    if refused := refusal(whose, observed, former, was_ours=key in draft.view.ledger, was_begun=key in draft.view.unfinished):
         reason, cause, remedy = refused
         draft.block(key, verb, reason, cause, remedy, resource.origin)
         return

@@ -130,3 +130,12 @@ def test_the_wrong_machine_blocks_every_key_and_is_never_as_wanted() -> None:
     assert refusals(refused) == {"Dataset/tank/a": "wrongHost"}
     assert "hostname is hv02" in cause(refused)
     assert not nothing_wanted.is_empty
+
+
+def test_what_our_own_create_may_have_left_without_a_mark_is_told_as_that() -> None:
+    wanted = dataset("tank/a")
+
+    plan = planned([wanted], [observed("tank/a")], unfinished=[wanted])
+
+    assert refusals(plan) == {"Dataset/tank/a": "notOurs"}
+    assert "our own create, which had no good end, may have left it" in cause(plan)
