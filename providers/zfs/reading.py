@@ -251,7 +251,7 @@ def _obstacles(rows: Rows, snapshots: Sequence[tuple[str, bool]]) -> Iterator[st
         yield f"{rows.name} is the root of a pool"
     for name, is_held in snapshots:
         if is_held:
-            yield f"snapshot {name} is held"
+            yield f"snapshot {name} is held (see `zfs holds {name}`)"
     if rows.values["zoned"] == "on":
         mounted = rows.values["mounted"] == "yes"
         yield f"a zone has {rows.name} mounted" if mounted else f"{rows.name} is delegated to a zone (zoned is on)"

@@ -39,7 +39,7 @@ def _refuse_as_different(draft: Draft, kind: Kind, resource: Resource, fields: t
         rule = kind.rule(field.name)
         differences.append(f"{field.name} is {shown(rule, field.before)} there, wanted {shown(rule, field.after)}")
     cause = f"{resource.key.object} exists on the host, was not made by this repository, and differs: {'; '.join(differences)}"
-    remedy = "write what the host has; or have it changed with lifecycle.adopt: once"
+    remedy = "write what the host has, or have it changed with lifecycle.adopt: once"
     place = draft.desired.place(resource, f"spec.{fields[0].name}")
     draft.block(resource.key, Verb.ADOPT, Reason.NOT_OURS, cause, remedy, place)
 

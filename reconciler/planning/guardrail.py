@@ -28,16 +28,12 @@ def enforce_policy(draft: Draft) -> None:
 
 
 def _forbid(draft: Draft, key: Key, limits: Guardrails, what: str, where: str) -> None:
-    remedy = f"take the change back, {_or(limits)}{way_out(limits, 'change', where)}"
+    remedy = f"take the change back, or {way_out(limits, 'change', where)}"
     draft.block_drafted(key, Reason.POLICY, f"{whose(limits)} forbid {what}", remedy)
 
 
 def _smaller(limits: Guardrails, limit: str) -> str:
-    return f"remove fewer things at a time, {_or(limits)}{way_out(limits, 'raise', limit, ' in a commit of its own')}"
-
-
-def _or(limits: Guardrails) -> str:
-    return "for " if limits.ceiling else "or "
+    return f"remove fewer things at a time, or {way_out(limits, 'raise', limit, ' in a commit of its own')}"
 
 
 def _allowed(limits: Guardrails, number: object) -> str:
@@ -92,7 +88,8 @@ def _host_trip(draft: Draft, count: int, limits: Guardrails) -> tuple[str, str] 
         return cause, _smaller(limits, "removals.perHost.count")
     managed, share = len(draft.ours), limits.removals_share_percent
     if managed >= SHARE_COUNTS_FROM and count * 100 > share * managed:
-        cause = f"{count} of {managed} managed objects on this host would go, {_allowed(limits, f'{share}%')}"
+        going = f"{count} of {managed} managed objects on this host would go ({count * 100 // managed}%)"
+        cause = f"{going}, {_allowed(limits, f'{share}%')}"
         return cause, _smaller(limits, "removals.perHost.share")
     return None
 
@@ -105,10 +102,13 @@ def _tree_trip(drafts: Sequence[Draft], limits: Guardrails, elsewhere: Taken) ->
     if total > limits.removals_total:
         cause = f"{counted(total, 'removal')} over all hosts, {_allowed(limits, limits.removals_total)}"
         return cause, _smaller(limits, "removals.total.count")
-    size = elsewhere.bytes + sum(_bytes(draft.changes[key]) for draft in drafts for key in _removals(draft))
+    sizes = {key: _bytes(draft.changes[key]) for draft in drafts for key in _removals(draft)}
+    size = elsewhere.bytes + sum(sizes.values())
     if size > limits.removals_bytes:
         allowed = _allowed(limits, approximate_size(limits.removals_bytes))
-        cause = f"{approximate_size(size)} would be removed over all hosts, {allowed}"
+        most = max(sizes, key=lambda key: (sizes[key], key))
+        cause = f"{approximate_size(size)} would be removed over all hosts, {allowed}; the largest is {most}"
+        cause += f" with {approximate_size(sizes[most])}"
         return cause, _smaller(limits, "removals.bytes")
     return None
 

@@ -55,7 +55,7 @@ def refusal(
             return (
                 Reason.AMBIGUOUS,
                 f"{name} is marked as {mark.name}: it was renamed on the host",
-                f"rename it back, or state movedFrom: {mark.name.name}",
+                f"rename it back on the host, or state metadata.movedFrom: {mark.name.name}",
             )
         case Ownership.UNMARKED:
             if was_ours:
@@ -85,5 +85,5 @@ def refusal(
             return (
                 Reason.FOREIGN_COPY,
                 f"{name} carries the mark of another machine: it is a copy that was sent or imported here",
-                "rename the copy, or clear its dev.reconciler properties if it is to be left alone",
+                "rename the copy on the host, or clear its dev.reconciler properties and set lifecycle.adopt: ifEqual",
             )

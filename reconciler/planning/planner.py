@@ -23,6 +23,7 @@ from reconciler.planning.renames import find_renames
 from reconciler.planning.settle import namesakes, settle
 from reconciler.planning.view import HostView
 from reconciler.planning.wanted import draft_wanted
+from reconciler.planning.words import WRONG_HOST_REMEDY
 from reconciler.provider.kind import Kind
 
 _REMOVING = frozenset({Verb.TRASH, Verb.DELETE, Verb.FORGET})
@@ -68,9 +69,8 @@ def _draft(
     facts = view.inventory.facts
     draft = Draft(view, desired, kinds, facts.host_id if facts is not None else "", stamp, ceilings=ceilings)
     if cause := view.inventory.wrong_host:
-        remedy = "correct spec.identity of the Host, or what its transport points at"
         for key, resource in view.resources.items():
-            draft.block(key, Verb.UPDATE, Reason.WRONG_HOST, cause, remedy, resource.origin)
+            draft.block(key, Verb.UPDATE, Reason.WRONG_HOST, cause, WRONG_HOST_REMEDY, resource.origin)
         return draft
     renames = find_renames(draft)
     draft_wanted(draft, renames)

@@ -9,7 +9,7 @@ from reconciler.planning.draft import Draft
 from reconciler.planning.ownership import Ownership
 from reconciler.planning.protection import protection
 
-PUT_BACK = "put the manifest back with {line}, apply it, then remove it"
+PUT_BACK = "put the manifest back to keep it; to remove it, put it back with {line}, apply, then remove it again"
 
 
 def draft_removals(draft: Draft) -> None:
@@ -29,8 +29,8 @@ def draft_removals(draft: Draft) -> None:
                     key,
                     Verb.DELETE,
                     Reason.FOREIGN_COPY,
-                    "it carries the mark of another machine: it is a copy that was sent or imported here",
-                    "leave it, or clear its dev.reconciler properties; we never remove it",
+                    "no manifest names it, and it carries the mark of another machine: a copy that was sent or imported here",
+                    "leave it, nothing will touch it; to be rid of this line, clear its dev.reconciler properties on the host",
                 )
             case Ownership.UNMARKED | Ownership.OTHER_OWNER | Ownership.MOVED:
                 pass
@@ -43,7 +43,7 @@ def _draft_removal(draft: Draft, key: Key, observed: Observed) -> None:
             key,
             Verb.DELETE,
             Reason.NOT_OURS,
-            "its manifest is gone, and neither our ledger nor its mark says how it may be removed",
+            "its manifest was removed, and neither our ledger nor its mark says how it may go",
             PUT_BACK.format(line="the lifecycle.onRemoval you want"),
         )
         return
@@ -56,7 +56,11 @@ def _draft_removal(draft: Draft, key: Key, observed: Observed) -> None:
         draft.add(change, "its manifest was removed, and onRemoval is orphan", lifecycle, None)
         return
     if protected := protection(draft, observed):
-        remedy = protected.remedy or PUT_BACK.format(line="lifecycle.protect: none")
+        remedy = (
+            f"put the manifest back, or {protected.remedy}"
+            if protected.remedy
+            else PUT_BACK.format(line="lifecycle.protect: none")
+        )
         draft.block(key, verb, Reason.PROTECTED, f"its manifest was removed, but {protected.cause}", remedy)
     elif verb is Verb.TRASH and not draft.kinds[key.kind].has_trash:
         draft.block(

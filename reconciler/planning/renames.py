@@ -78,10 +78,10 @@ def _source(draft: Draft, resource: Resource, *, is_only: bool) -> ObjectName | 
         return None
     elif not is_only:
         reason, cause = Reason.AMBIGUOUS, f"several manifests say that they were {old}"
-        remedy = "leave movedFrom in one of them"
+        remedy = "keep movedFrom in only one of them"
     elif there is not None:
-        reason, cause = Reason.NAME_TAKEN, f"both {old} and {resource.key.object} exist"
-        remedy = "remove movedFrom, or move one of the two out of the way"
+        reason, cause = Reason.NAME_TAKEN, f"{old} is to become {resource.key.object}, and both exist"
+        remedy = f"remove movedFrom and give {old.name} a manifest of its own, or rename one of the two on the host"
     elif refused is not None:
         reason, cause, remedy = refused
         if reason is Reason.NOT_OURS:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from itertools import groupby
 from typing import NamedTuple
 
 from reconciler.model.change import Verb
@@ -11,7 +10,7 @@ from reconciler.model.errors import InvalidValue
 from reconciler.model.plan import Action, Blocked, HostPlan, Plan, Reason
 from reconciler.model.quantity import approximate_size, format_duration
 from reconciler.model.value import Value
-from reconciler.planning.words import counted, listed, moment, printable, shown
+from reconciler.planning.words import WRONG_HOST_REMEDY, counted, listed, moment, printable, shown
 from reconciler.provider.kind import Kind
 
 
@@ -35,18 +34,20 @@ class Line(NamedTuple):
 _SIGN = {
     Verb.CREATE: ("+", "create", Style.ADDS),
     Verb.UPDATE: ("~", "update", Style.CHANGES),
-    Verb.REPLACE: ("!", "REPLACE", Style.DESTROYS),
+    Verb.REPLACE: ("!", "replace", Style.CHANGES),
     Verb.TRASH: ("-", "trash", Style.CHANGES),
-    Verb.DELETE: ("-", "DESTROY", Style.DESTROYS),
+    Verb.DELETE: ("-", "destroy", Style.CHANGES),
     Verb.RESTORE: ("+", "restore", Style.ADDS),
     Verb.ADOPT: ("=", "adopt", Style.CHANGES),
     Verb.FORGET: ("=", "forget", Style.CHANGES),
 }
+"""A verb's sign, word and style. What runs and can't be undone is written in capitals, as destruction: nothing else is."""
 
 MOST_LISTED = 4
-"""Objects of a host that can't be seen at all that are still named one by one."""
+"""Objects refused for what concerns their whole host that are still named one by one."""
 
-_LOST = frozenset({Verb.DELETE, Verb.REPLACE})
+_OF_THE_HOST = frozenset({Reason.UNREADABLE, Reason.WRONG_HOST, Reason.HELD})
+"""Reasons that may concern all objects of a host alike."""
 
 
 def plan_lines(plan: Plan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
@@ -64,27 +65,55 @@ def _lines(plan: Plan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
         yield Line(Style.HEADING, name)
         yield Line(Style.QUIET, "  forgotten: it has no Host manifest any more, and everything on it is left as it is")
     yield Line(Style.PLAIN, "")
+    yield from _lost_lines(plan)
     yield Line(Style.HEADING, summary_text(plan))
+
+
+def _lost_lines(plan: Plan) -> Iterator[Line]:
+    """All that is destroyed, once more by itself: above it may be anywhere between harmless lines."""
+    lost = [action for host in plan.hosts for action in host.actions if _destroys(action)]
+    if lost:
+        yield Line(Style.DESTROYS, "can't be brought back once this has run:")
+    for action in lost:
+        yield Line(Style.DESTROYS, f"  {action.key}  {_data(action.at_risk.bytes, action.at_risk.snapshots)}")
+
+
+def _destroys(action: Action) -> bool:
+    """Whether running the plan loses something for good by this action."""
+    return not action.report_only and not action.reversible
+
+
+def _word(action: Action) -> str:
+    word = _SIGN[action.verb][1]
+    return word.upper() if _destroys(action) else word
 
 
 def summary_text(plan: Plan) -> str:
     """`2 to create, 1 to DESTROY; DATA LOSS: 3 GiB; 1 blocked`, or that there is nothing to do."""
-    actions = [action for host in plan.hosts for action in host.actions]
-    runs = Counter(action.verb for action in actions if not action.report_only)
-    shows = Counter(action.verb for action in actions if action.report_only)
+    actions = sorted((action for host in plan.hosts for action in host.actions), key=lambda one: list(Verb).index(one.verb))
+    runs = Counter(_word(action) for action in actions if not action.report_only)
+    shows = Counter(_word(action) for action in actions if action.report_only)
     blocked = sum(len(host.blocked) for host in plan.hosts)
     unread = [host.host for host in plan.hosts if host.unreadable or host.wrong_host]
     nothing = "nothing will be run" if shows or blocked or unread else "nothing to do"
-    parts = [", ".join(f"{runs[verb]} to {_SIGN[verb][1]}" for verb in Verb if runs[verb]) or nothing]
-    if lost := [action.at_risk for action in actions if not action.report_only and not action.reversible]:
+    parts = [_counts(runs) or nothing]
+    if lost := [action.at_risk for action in actions if _destroys(action)]:
         parts.append(f"DATA LOSS: {_data(sum(risk.bytes for risk in lost), sum(risk.snapshots for risk in lost))}")
     if shows:
-        parts.append("only reported: " + ", ".join(f"{shows[verb]} to {_SIGN[verb][1]}" for verb in Verb if shows[verb]))
+        parts.append(f"only reported: {_counts(shows)}")
     if blocked:
         parts.append(f"{blocked} blocked")
     if unread:
         parts.append(f"could not look everywhere on {', '.join(unread)}")
+    if missed := sum(len(host.misses) for host in plan.hosts):
+        parts.append(f"{counted(missed, 'expectation')} not met")
+    if plan.forgotten:
+        parts.append(f"forgotten: {listed(list(plan.forgotten))}")
     return "; ".join(parts)
+
+
+def _counts(words: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} to {word}" for word, count in words.items())
 
 
 def short_revision(revision: str) -> str:
@@ -100,6 +129,7 @@ def _host_lines(host: HostPlan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
     yield Line(Style.HEADING, f"{host.host}: as wanted ({counts})" if quiet else f"{host.host} ({counts})")
     if host.wrong_host:
         yield Line(Style.BLOCKED, f"  ? WRONG HOST  {host.wrong_host}; nothing was looked at")
+        yield Line(Style.BLOCKED, f"      remedy: {WRONG_HOST_REMEDY}")
     for trouble in host.unreadable:
         yield Line(Style.BLOCKED, f"  ? UNREADABLE  provider {trouble.provider}: {trouble.cause}")
         yield Line(Style.BLOCKED, f"      remedy: {trouble.remedy}")
@@ -107,7 +137,7 @@ def _host_lines(host: HostPlan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
         yield Line(
             Style.BLOCKED, f"  # held  {hold.name or 'the whole host'} by {hold.who} until {moment(hold.until)}: {hold.why}"
         )
-    yield from _work_lines(host, kinds)
+    yield from _work_lines(host, kinds, told=frozenset({host.wrong_host, *(trouble.cause for trouble in host.unreadable)}))
     for released in host.released:
         value = shown_field(kinds.get(released.key.kind), released.field, released.value)
         yield Line(
@@ -123,26 +153,39 @@ def work_lines(host: HostPlan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
     return (Line(style, printable(text)) for style, text in _work_lines(host, kinds))
 
 
-def _work_lines(host: HostPlan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
+def _work_lines(host: HostPlan, kinds: Mapping[str, Kind], told: frozenset[str] = frozenset()) -> Iterator[Line]:
+    """Actions, then refusals, those with one cause and remedy together; a cause that is `told` is not said again."""
     names = {action.id: str(action.key.object) for action in host.actions}
     for action in host.actions:
         yield from _action_lines(action, kinds[action.key.kind], names)
-    for _, alike in groupby(host.blocked, key=lambda item: (item.cause, item.remedy)):
-        yield from _blocked_lines(list(alike))
+    alike: dict[tuple[Reason, str, str], list[Blocked]] = {}
+    for item in host.blocked:
+        alike.setdefault((item.reason, item.cause, item.remedy), []).append(item)
+    for items in alike.values():
+        yield from _blocked_lines(items, told)
 
 
 def _action_lines(action: Action, kind: Kind, names: Mapping[str, str]) -> Iterator[Line]:
-    sign, verb, style = _SIGN[action.verb]
+    sign, _, style = _SIGN[action.verb]
+    destroys = _destroys(action)
     mode = "  (only reported, will not run)" if action.report_only else ""
-    yield Line(style, f"  {sign} {verb}  {action.key.object}{mode}{_place(action.origin)}")
+    yield Line(
+        Style.DESTROYS if destroys else style, f"  {sign} {_word(action)}  {action.key.object}{mode}{_place(action.origin)}"
+    )
     yield Line(Style.PLAIN, f"      because {action.why}")
     data = _data(action.at_risk.bytes, action.at_risk.snapshots)
     if (trashing := action.change.trashing) is not None:
         old = "the old one goes" if action.verb is Verb.REPLACE else "goes"
-        expiry = f"expires after {format_duration(trashing.ttl_s)}" if trashing.ttl_s is not None else "never expires"
-        yield Line(Style.CHANGES, f"      {old} to the trash with {data}; kept until somebody purges it ({expiry})")
-    elif action.verb in _LOST:
+        expiry = f"takes it after {format_duration(trashing.ttl_s)}" if trashing.ttl_s is not None else "never takes it"
+        yield Line(
+            Style.CHANGES, f"      {old} to the trash with {data}; stays until purged (`trash purge --expired` {expiry})"
+        )
+    elif destroys:
         yield Line(Style.DESTROYS, f"      DATA LOSS: {data} can't be brought back")
+    elif not action.reversible:
+        yield Line(Style.PLAIN, f"      would lose {data} for good")
+    if action.verb is Verb.REPLACE:
+        yield Line(Style.PLAIN, "      the new one starts without that data")
     for field in action.change.fields:
         after = shown_field(kind, field.name, field.after)
         if action.verb is Verb.CREATE:
@@ -162,14 +205,16 @@ def _data(size_bytes: int, snapshots: int) -> str:
     return approximate_size(size_bytes) + (f" and {counted(snapshots, 'snapshot')}" if snapshots else "")
 
 
-def _blocked_lines(alike: list[Blocked]) -> Iterator[Line]:
-    """Refusals with one cause; it is told once, below the last. What could not even be looked at is counted, not listed."""
-    unseen = alike[0].reason in (Reason.UNREADABLE, Reason.WRONG_HOST) and len(alike) > MOST_LISTED
-    if unseen:
+def _blocked_lines(alike: list[Blocked], told: frozenset[str]) -> Iterator[Line]:
+    """Refusals with one cause; it is said once, below the last. Many for their host's sake are counted, not listed."""
+    whole = alike[0].reason in _OF_THE_HOST and len(alike) > MOST_LISTED
+    if whole:
         names = listed([str(item.key.object) for item in alike])
         yield Line(Style.BLOCKED, f"  x BLOCKED {counted(len(alike), 'object')}: {alike[0].reason}  {names}")
-    for item in () if unseen else alike:
+    for item in () if whole else alike:
         yield Line(Style.BLOCKED, f"  x BLOCKED {item.verb}  {item.key.object}: {item.reason}{_place(item.origin)}")
+    if alike[0].reason in (Reason.UNREADABLE, Reason.WRONG_HOST) and alike[0].cause in told:
+        return
     yield Line(Style.PLAIN, f"      {alike[0].cause}")
     yield Line(Style.PLAIN, f"      remedy: {alike[0].remedy}")
 

@@ -5,9 +5,10 @@ from itertools import islice, takewhile
 
 from reconciler.model.change import NAME, REMOVALS, Verb
 from reconciler.model.key import Key, ObjectName
-from reconciler.model.plan import Reason
+from reconciler.model.plan import Blocked, Reason
 from reconciler.model.resource import Reference, Resource
 from reconciler.planning.draft import Draft, Drafted
+from reconciler.planning.removals import PUT_BACK
 from reconciler.planning.words import counted, listed
 from reconciler.provider.kind import is_within
 
@@ -56,30 +57,59 @@ def _removal_objection(
         return None
     staying = [name for name in inside.get(observed.name, ()) if not _makes_way(draft, name, drafted)]
     if staying:
-        remedy = "remove their manifests too, or move them elsewhere on the host; the container goes last"
-        if any(draft.objects[name].is_in_trash for name in staying):
-            remedy = "bring back or let go of what lies in its trash first, with `reconciler trash restore` or `purge`"
-        return Reason.DEPENDENTS, f"it still contains {listed([str(name) for name in staying])}", remedy
+        return Reason.DEPENDENTS, f"it still contains {listed([str(name) for name in staying])}", _emptying(draft, staying)
     users = [name for name in dependents.get(observed.name, ()) if not _goes(draft, name, drafted)]
     if users:
         depend = "depends" if len(users) == 1 else "depend"
         return (
             Reason.DEPENDENTS,
             f"{listed([str(name) for name in users])} {depend} on it",
-            "remove what was made from it first",
+            f"remove {'that' if len(users) == 1 else 'those'} first, or {_keeping(drafted)}",
         )
     if (removal := observed.removal) is None:
         return None
     if removal.obstacles:
-        return Reason.DEPENDENTS, "; ".join(removal.obstacles), "clear that on the host first"
+        return Reason.DEPENDENTS, "; ".join(removal.obstacles), f"clear that on the host first, or {_keeping(drafted)}"
     if removal.snapshots and drafted.change.trashing is None and not drafted.lifecycle.delete_snapshots:
         count = counted(len(removal.snapshots), "snapshot")
+        consent = "lifecycle.deleteSnapshots: true (or onRemoval: trash, to keep them)"
+        remedy = f"set {consent}" if drafted.change.resource is not None else PUT_BACK.format(line=consent)
         return (
             Reason.DATA_AT_RISK,
             f"it has {count} that would be destroyed with it: {listed(list(removal.snapshots))}",
-            "permit that with lifecycle.deleteSnapshots: true while its manifest is there, or destroy them on the host",
+            remedy,
         )
     return None
+
+
+def _keeping(drafted: Drafted) -> str:
+    """How to give up taking the object away."""
+    return "put the manifest back" if drafted.change.resource is None else "take the change back"
+
+
+def _emptying(draft: Draft, staying: list[ObjectName]) -> str:
+    """What to do about what lies in an object that is to go."""
+    for name in staying:
+        observed = draft.objects[name]
+        if observed.is_in_trash and observed.mark is not None:
+            key = draft.key(observed.mark.name)
+            return (
+                f"first bring {key.object} back with `reconciler trash restore {key}`, "
+                f"or destroy it for good with `reconciler trash purge {key}`"
+            )
+    if refused := next((draft.blocked[draft.key(name)] for name in staying if draft.key(name) in draft.blocked), None):
+        return _unblock(refused)
+    if all(draft.key(name) in draft.view.resources for name in staying):
+        return "remove their manifests too; the container goes last"
+    return "move them elsewhere on the host first, or keep this one"
+
+
+def _unblock(refused: Blocked) -> str:
+    """What to do first about a refusal that led to another; where refusals follow one another, about the first."""
+    return refused.remedy if refused.remedy.startswith(_FIRST) else f"{_FIRST}{refused.key.object}: {refused.remedy}"
+
+
+_FIRST = "first unblock "
 
 
 def _name_objection(draft: Draft, drafted: Drafted) -> Objection | None:
@@ -119,7 +149,7 @@ def _restore_objection(draft: Draft, drafted: Drafted) -> Objection | None:
     for reference in kind.references(name.name, {}):
         holders = [ObjectName(holder, reference.name) for holder in reference.kinds]
         if refused := next((draft.blocked[draft.key(one)] for one in holders if draft.key(one) in draft.blocked), None):
-            return Reason.MISSING_REFERENCE, f"it lay in {refused.key.object}, which is blocked itself", refused.remedy
+            return Reason.MISSING_REFERENCE, f"it lay in {refused.key.object}, which is blocked itself", _unblock(refused)
         if not any(_will_be_there(draft, holder, drafted) for holder in holders):
             cause = f"it lay in {holders[0]}, which is not on the host"
             return Reason.MISSING_REFERENCE, cause, f"bring {holders[0].name} back first, or make it"
@@ -132,7 +162,7 @@ def _carrier_objection(draft: Draft, drafted: Drafted) -> Objection | None:
     leading = draft.changes.get(carrier)
     if leading is None:
         cause = f"it moves with {carrier.object}, which is blocked itself"
-        return Reason.MISSING_REFERENCE, cause, draft.blocked[carrier].remedy
+        return Reason.MISSING_REFERENCE, cause, _unblock(draft.blocked[carrier])
     if leading.report_only and not drafted.report_only:
         cause = f"it moves with {carrier.object}, whose rename is only reported"
         return Reason.MISSING_REFERENCE, cause, f"give {carrier.object} lifecycle.mode: enforce"
@@ -162,8 +192,12 @@ def _reference_objection(draft: Draft, drafted: Drafted) -> Objection | None:
         if not _will_be_there(draft, needed, drafted):
             other = draft.blocked.get(draft.key(needed))
             if other is not None:
-                return Reason.MISSING_REFERENCE, f"it depends on {needed}, which is blocked", other.remedy
-            return Reason.MISSING_REFERENCE, f"it depends on {needed}, which is not there", f"bring {needed} about first"
+                return Reason.MISSING_REFERENCE, f"it depends on {needed}, which is blocked itself", _unblock(other)
+            return (
+                Reason.MISSING_REFERENCE,
+                f"it depends on {needed}, which is not there",
+                f"write a manifest for {needed}, or take it out of dependsOn",
+            )
     return None
 
 
@@ -186,20 +220,25 @@ def _missing(draft: Draft, reference: Reference, names: list[ObjectName], verb: 
     wanted = " or ".join(str(name) for name in names)
     for name in names:
         if (refused := draft.blocked.get(draft.key(name))) is not None:
-            return Reason.MISSING_REFERENCE, f"{name} is needed and is blocked itself", refused.remedy
+            return Reason.MISSING_REFERENCE, f"it needs {name}, which is blocked itself", _unblock(refused)
         if (other := draft.changes.get(draft.key(name))) is not None and other.change.verb in _TAKES:
-            return Reason.MISSING_REFERENCE, f"{name} is needed and is to be removed", "keep it, or remove this too"
+            return (
+                Reason.MISSING_REFERENCE,
+                f"it needs {name}, which is to be removed",
+                "put that manifest back, or remove this one too",
+            )
         if other is not None:
-            cause = f"{name} is needed and is only reported, not made"
+            cause = f"it needs {name}, which is only reported, not made"
             return Reason.MISSING_REFERENCE, cause, f"give {name} lifecycle.mode: enforce"
         if (new := draft.moved_away.get(name)) is not None:
-            cause = f"{name} is needed and is to be renamed to {new.name}"
+            cause = f"it needs {name}, which is to be renamed to {new.name}"
             return Reason.MISSING_REFERENCE, cause, f"write {new.name} instead"
     hint = ", or set spec.createParents: true" if reference.field == "metadata.name" and verb is Verb.CREATE else ""
+    needs = "it lies in" if reference.field == "metadata.name" else f"{reference.field} needs"
     return (
         Reason.MISSING_REFERENCE,
-        f"{reference.field} needs {wanted}, which is neither on the host nor in the repository",
-        f"write a manifest for it{hint}",
+        f"{needs} {wanted}, which is neither on the host nor in the repository",
+        f"write a manifest for {names[0]}{hint}",
     )
 
 

@@ -77,7 +77,7 @@ def _decide(
     key = resource.key
     if observed is None and (stray := strays.get(key.object)):
         cause = f"the object made as {key.object} is now {stray}: it was renamed on the host"
-        remedy = f"rename it back, or name the manifest {stray.name}"
+        remedy = f"rename it back on the host, or name the manifest {stray.name} and state metadata.movedFrom: {key.name}"
         draft.block(key, Verb.CREATE, Reason.AMBIGUOUS, cause, remedy, resource.origin)
         return
     verb = Verb.CREATE if observed is None else Verb.UPDATE
@@ -92,7 +92,8 @@ def _decide(
         return
     if observed is None:
         change = Change(key, Verb.CREATE, _created_fields(resource), resource, None, draft.mark(resource))
-        draft.add(change, "it is not there", resource.lifecycle, resource.origin)
+        gone = "it was applied before and has vanished from the host"
+        draft.add(change, gone if key in draft.view.ledger else "it is not there", resource.lifecycle, resource.origin)
         return
     if observed.belongs_to:
         cause = f"{key.name} belongs to {observed.belongs_to}"
@@ -130,7 +131,7 @@ def _block_in_trash(draft: Draft, resource: Resource, kept: Observed, verb: Verb
         verb,
         Reason.IN_TRASH,
         f"{kept.mark.name} lies in the trash{risk}, as {kept.name.name}",
-        f"bring it back with `reconciler trash restore {key}`, or let go of it with `reconciler trash purge {key}`",
+        f"bring it back with `reconciler trash restore {key}`, or destroy it for good with `reconciler trash purge {key}`",
         resource.origin,
     )
 
@@ -189,14 +190,16 @@ def _compare(draft: Draft, kind: Kind, resource: Resource, observed: Observed, r
             draft.mark(resource),
             by_parent=rename is not None and rename.carrier is not None,
         )
-        why = _why(kind, fields, row) if observed.trashed is None else "it was caught on its way into the trash or out of it"
+        why = _why(kind, fields, row, rename)
+        if observed.trashed is not None:
+            why = "its way into the trash or out of it was cut off, and its manifest wants it"
         draft.add(change, why, lifecycle, resource.origin)
     elif rename is not None:
         cause = f"{replaced[0].name} can only change by replacing the object, which is also to be renamed"
         draft.block(key, Verb.REPLACE, Reason.DISRUPTION, cause, "rename it in one revision, replace it in a later one")
     else:
         change = Change(key, Verb.REPLACE, fields, resource, observed, draft.mark(resource))
-        _draft_replace(draft, change, resource, observed, replaced[0], _why(kind, fields, row))
+        _draft_replace(draft, change, resource, observed, replaced[0], _why(kind, fields, row, rename))
 
 
 def _mark_fields(draft: Draft, resource: Resource, observed: Observed, rename: Rename | None) -> tuple[FieldChange, ...]:
@@ -232,10 +235,11 @@ def _draft_replace(draft: Draft, change: Change, resource: Resource, observed: O
             "take the change back, or permit it with lifecycle.disruption: replace",
         )
     elif protected := protection(draft, observed, resource):
+        lift = protected.remedy or "set lifecycle.protect: none in one revision and replace it in a later one"
         block(
             Reason.PROTECTED,
             f"replacing it would remove what is there, and {protected.cause}",
-            protected.remedy or "set lifecycle.protect: none in one revision, replace it in a later one",
+            f"take the change back, or {lift}",
         )
     elif lifecycle.on_removal is OnRemoval.TRASH and not draft.kinds[key.kind].has_trash:
         block(
@@ -257,27 +261,42 @@ def _draft_replace(draft: Draft, change: Change, resource: Resource, observed: O
         draft.add(change, why, lifecycle, resource.origin)
 
 
-def _why(kind: Kind, fields: tuple[FieldChange, ...], row: LedgerRow | None) -> str:
-    """Who moved: the manifest, or the host behind our back; `row` is what was applied last."""
-    field = fields[0]
-    more = f", and {len(fields) - 1} more" if len(fields) > 1 else ""
+def _why(kind: Kind, fields: tuple[FieldChange, ...], row: LedgerRow | None, rename: Rename | None) -> str:
+    """Who moved: the manifest, or the host behind our back; `row` is what was applied last. A reason for each sort of field."""
+    of_mark = [_why_marked(field, rename) for field in fields if field.name in _OF_MARK]
+    incomplete = [field for field in fields if field.name in kind.completion]
+    left = [
+        f"{field.name} is {shown(kind.rule(field.name), field.before)}, as an unfinished action leaves it"
+        for field in incomplete
+    ]
+    rest = tuple(field for field in fields if field.name not in _OF_MARK and field not in incomplete)
+    return ", and ".join((*of_mark, *left, *([_why_differing(rest, row)] if rest else [])))
+
+
+_OF_MARK = frozenset({NAME, MARK, PROTECT, ON_REMOVAL})
+
+
+def _why_marked(field: FieldChange, rename: Rename | None) -> str:
     match field.name:
+        case "name" if rename is not None and rename.carrier is not None:
+            return f"it moves with {rename.carrier.object}, from {field.before}"
         case "name":
-            return f"it is to be renamed, from {field.before}{more}"
+            return f"it is to be renamed, from {field.before}"
         case "mark":
-            return f"its mark still says {field.before}{more}"
+            return f"an unfinished rename left it marked as {field.before}"
         case "lifecycle.protect" if field.after == Protect.NONE:
-            return f"its protection is lifted{more}"
-        case "lifecycle.protect" | "lifecycle.onRemoval":
-            return f"{field.name} is {field.before or 'not written'} on the host{more}"
-        case name if name in kind.completion:
-            return f"an earlier action left it with {name} {shown(kind.rule(name), field.before)}{more}"
-        case _ if row is None:
-            return "it differs from its manifest"
+            return "its protection is lifted"
         case _:
-            drifted = [field.name for field in fields if field.name in row.fields and row.fields[field.name] == field.after]
-            if not drifted:
-                return "its manifest changed"
-            if len(drifted) == len(fields):
-                return "it drifted on the host; its manifest did not change"
-            return f"its manifest changed, and {listed(drifted)} drifted on the host"
+            says = f"its mark says {field.name}: {field.before}" if field.before else f"its mark does not say {field.name}"
+            return f"{says} (from now on a removal destroys it)" if field.after == OnRemoval.DELETE else says
+
+
+def _why_differing(fields: tuple[FieldChange, ...], row: LedgerRow | None) -> str:
+    if row is None:
+        return "it differs from its manifest (what was applied last is not recorded)"
+    drifted = [field.name for field in fields if field.name in row.fields and row.fields[field.name] == field.after]
+    if not drifted:
+        return "its manifest changed"
+    if len(drifted) == len(fields):
+        return "it drifted on the host; its manifest did not change"
+    return f"its manifest changed, and {listed(drifted)} drifted on the host"

@@ -18,7 +18,8 @@ def shown(rule: FieldRule | None, value: Value) -> str:
         case int():
             return format_size(value) if rule is not None and rule.is_size else str(value)
         case str():
-            return printable(value)
+            # Blanks at an end, and nothing at all, can't be seen without quotes.
+            return printable(value) if value and value == value.strip() else f'"{printable(value)}"'
         case _:
             return ", ".join(printable(item) for item in value) or "none"
 
@@ -31,7 +32,7 @@ def whose(limits: Guardrails) -> str:
 def way_out(limits: Guardrails, do: str, limit: str, when: str = "") -> str:
     """How to `do` something about one of the limits: in a commit, or, where no commit can, on the controller."""
     if limits.ceiling:
-        return f"no commit can {do} that: it stands as {limit} in {limits.ceiling}, on the controller"
+        return f"{do} {limit} in {limits.ceiling} on the controller (no commit can)"
     return f"{do} spec.guardrails.{limit} in repository.yaml{when}"
 
 
@@ -42,6 +43,9 @@ def printable(text: str) -> str:
 
 def _escaped(char: str) -> str:
     return char.encode("unicode_escape", "surrogatepass").decode()
+
+
+WRONG_HOST_REMEDY = "correct spec.identity of the Host, or what its transport points at"
 
 
 def moment(time: datetime) -> str:

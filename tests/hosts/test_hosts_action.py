@@ -212,7 +212,7 @@ def test_nothing_is_destroyed_that_somebody_holds_since_the_plan_was_made(emulat
         outcome = await one(transport, plan, view.backends)
 
         assert outcome.failure is not None
-        assert outcome.failure.cause == "not removed: since the plan was made, snapshot tank/a@one is held"
+        assert outcome.failure.cause.startswith("not removed: since the plan was made, snapshot tank/a@one is held")
         assert transport.changing == []
 
     run(scene())

@@ -249,8 +249,7 @@ def test_every_ceiling_holds_by_itself_and_names_its_place(limits: dict[str, int
     assert len(free.actions) == 3
     assert held.actions == ()
     (remedy,) = {item.remedy for item in held.blocked}
-    assert remedy.startswith("remove fewer things at a time, for no commit can raise that: ")
-    assert f"it stands as {named} in /etc/ceilings.yaml" in remedy
+    assert remedy == f"remove fewer things at a time, or raise {named} in /etc/ceilings.yaml on the controller (no commit can)"
 
 
 def test_what_either_protects_or_forbids_is_refused() -> None:

@@ -111,7 +111,7 @@ def test_the_whole_document_is_as_the_contract_says() -> None:
         "hv01/Dataset/tank/changed": {
             "verb": "update",
             "effect": "inPlace",
-            "why": "it differs from its manifest",
+            "why": "it differs from its manifest (what was applied last is not recorded)",
             "reversible": True,
             "reportOnly": False,
             "origin": {"path": "hosts/hv01/storage.yaml", "line": 4, "column": 1},

@@ -113,7 +113,7 @@ def test_what_needs_an_object_that_is_only_reported_is_blocked_and_says_so() -> 
 
     assert told(plan) == [("create Dataset/tank/a", False)]
     assert refusals(plan) == {"Dataset/tank/a/b": "missingReference"}
-    assert plan.blocked[0].cause == "Dataset/tank/a is needed and is only reported, not made"
+    assert plan.blocked[0].cause == "it needs Dataset/tank/a, which is only reported, not made"
 
 
 def test_a_tree_that_is_only_reported_is_shown_whole() -> None:

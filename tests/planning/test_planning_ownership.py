@@ -49,6 +49,15 @@ def test_an_object_of_another_repository_is_neither_pruned_nor_counted_as_ours()
     assert plan.managed == 0
 
 
+def test_an_object_renamed_on_the_host_is_followed_as_its_remedy_says() -> None:
+    there = observed("tank/new", marked=mark("tank/old"))
+    (refused,) = planned([dataset("tank/old")], [there]).blocked
+    followed = planned([dataset("tank/new", moved_from="tank/old")], [there])
+
+    assert refused.remedy.endswith("name the manifest tank/new and state metadata.movedFrom: tank/old")
+    assert (changes(followed), refusals(followed)) == (["update Dataset/tank/new"], {})
+
+
 def test_a_mark_of_another_machine_is_a_foreign_copy() -> None:
     plan = planned([dataset("tank/a")], [observed("tank/a", marked=mark("tank/a", host_id="ffff0000"))])
 

@@ -14,6 +14,8 @@ from reconciler.model.lifecycle import Disruption, Lifecycle, Mode, Protect
 from reconciler.model.observed import Removal, Unreadable
 from reconciler.model.plan import Plan
 from reconciler.planning.render_text import Style, plan_lines, summary_text
+from tests.planning.plans_refused import REFUSED
+from tests.planning.plans_that_run import RUNNING, destruction_among_changes
 from tests.planning.world import (
     DELETE,
     EMPTY,
@@ -200,6 +202,8 @@ PLANS = (
     report_only,
     narrowed,
     as_wanted,
+    *RUNNING,
+    *REFUSED,
 )
 
 
@@ -220,10 +224,23 @@ def test_every_golden_file_has_its_plan() -> None:
 
 
 def test_only_what_destroys_is_painted_as_destruction() -> None:
-    destroying = {line.text.split()[1] for line in plan_lines(destruction(), KINDS) if line.style is Style.DESTROYS}
+    painted = [line.text for line in plan_lines(destruction(), KINDS) if line.style is Style.DESTROYS]
+    above = painted[: painted.index("can't be brought back once this has run:")]
 
-    assert destroying == {"REPLACE", "DESTROY", "LOSS:"}
-    assert [line for line in plan_lines(first_plan(), KINDS) if line.style is Style.DESTROYS] == []
+    assert {text.split()[1] for text in above} == {"REPLACE", "DESTROY", "LOSS:"}
+    for harmless in (first_plan(), trash(), report_only()):
+        assert [line for line in plan_lines(harmless, KINDS) if line.style is Style.DESTROYS] == []
+
+
+def test_all_that_is_destroyed_is_named_once_more_before_the_summary() -> None:
+    lines = [line.text for line in plan_lines(destruction_among_changes(), KINDS)]
+
+    assert lines[-5:-1] == [
+        "can't be brought back once this has run:",
+        "  hv01/Dataset/tank/ledger  3.0 GiB and 1 snapshot",
+        "  hv01/Volume/tank/till  20 GiB",
+        "  hv02/Dataset/tank/ledger  3.0 GiB and 1 snapshot",
+    ]
 
 
 def test_what_a_host_says_cannot_forge_a_line_of_the_plan() -> None:

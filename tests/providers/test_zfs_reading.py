@@ -116,7 +116,7 @@ def test_what_a_removal_would_cost_is_read(zfs_fuse_backend: ZfsBackend, zfs_fus
     data, copy, web = found["tank/data"], found["tank/copy"], found["tank/data/web"]
     assert data.removal is not None
     assert data.removal.snapshots == ("tank/data@before",)
-    assert data.removal.obstacles == ("snapshot tank/data@before is held",)
+    assert data.removal.obstacles == ("snapshot tank/data@before is held (see `zfs holds tank/data@before`)",)
     assert data.removal.holds_data
     assert data.identity == "6522370054087889915"
     assert copy.references == (ObjectName("Dataset", "tank/data"),)
