@@ -1,13 +1,13 @@
 """A plan as text for people: what will run, what is refused and why, and what can't be brought back."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 from reconciler.model.change import Verb
 from reconciler.model.errors import InvalidValue
-from reconciler.model.plan import Action, Blocked, HostPlan, Plan, Reason
+from reconciler.model.plan import Action, AtRisk, Blocked, HostPlan, Plan, Reason
 from reconciler.model.quantity import approximate_size, format_duration
 from reconciler.model.value import Value
 from reconciler.planning.words import WRONG_HOST_REMEDY, counted, listed, moment, printable, shown
@@ -59,7 +59,7 @@ def _lines(plan: Plan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
     narrowed = "" if plan.source.whole else ", narrowed: nothing is removed"
     yield Line(Style.QUIET, f"plan for {plan.source.path} at {short_revision(plan.source.revision)}{narrowed}")
     for host in plan.hosts:
-        yield from _host_lines(host, kinds)
+        yield from _host_lines(host, kinds, f": {_tally([host])}" if len(plan.hosts) > 1 else "")
     for name in plan.forgotten:
         yield Line(Style.PLAIN, "")
         yield Line(Style.HEADING, name)
@@ -90,25 +90,32 @@ def _word(action: Action) -> str:
 
 def summary_text(plan: Plan) -> str:
     """`2 to create, 1 to DESTROY; DATA LOSS: 3 GiB; 1 blocked`, or that there is nothing to do."""
-    actions = sorted((action for host in plan.hosts for action in host.actions), key=lambda one: list(Verb).index(one.verb))
-    runs = Counter(_word(action) for action in actions if not action.report_only)
-    shows = Counter(_word(action) for action in actions if action.report_only)
-    blocked = sum(len(host.blocked) for host in plan.hosts)
-    unread = [host.host for host in plan.hosts if host.unreadable or host.wrong_host]
-    nothing = "nothing will be run" if shows or blocked or unread else "nothing to do"
-    parts = [_counts(runs) or nothing]
-    if lost := [action.at_risk for action in actions if _destroys(action)]:
-        parts.append(f"DATA LOSS: {_data(sum(risk.bytes for risk in lost), sum(risk.snapshots for risk in lost))}")
-    if shows:
-        parts.append(f"only reported: {_counts(shows)}")
-    if blocked:
-        parts.append(f"{blocked} blocked")
-    if unread:
+    parts = [_tally(plan.hosts)]
+    if unread := [host.host for host in plan.hosts if host.unreadable or host.wrong_host]:
         parts.append(f"could not look everywhere on {', '.join(unread)}")
     if missed := sum(len(host.misses) for host in plan.hosts):
         parts.append(f"{counted(missed, 'expectation')} not met")
     if plan.forgotten:
         parts.append(f"forgotten: {listed(list(plan.forgotten))}")
+    return "; ".join(parts)
+
+
+def _tally(hosts: Sequence[HostPlan]) -> str:
+    """What runs, is lost, is only reported and is refused on these hosts, in numbers."""
+    actions = sorted((action for host in hosts for action in host.actions), key=lambda one: list(Verb).index(one.verb))
+    runs = Counter(_word(action) for action in actions if not action.report_only)
+    shows = Counter(_word(action) for action in actions if action.report_only)
+    blocked = sum(len(host.blocked) for host in hosts)
+    unread = any(host.unreadable or host.wrong_host for host in hosts)
+    parts = [_counts(runs) or ("nothing will be run" if shows or blocked or unread else "nothing to do")]
+    if kept := [action.at_risk for action in actions if action.change.trashing is not None and not action.report_only]:
+        parts.append(f"kept in the trash: {_total(kept)}")
+    if lost := [action.at_risk for action in actions if _destroys(action)]:
+        parts.append(f"DATA LOSS: {_total(lost)}")
+    if shows:
+        parts.append(f"only reported: {_counts(shows)}")
+    if blocked:
+        parts.append(f"{blocked} blocked")
     return "; ".join(parts)
 
 
@@ -121,12 +128,12 @@ def short_revision(revision: str) -> str:
     return revision[:19] if revision.startswith("sha256:") else revision[:12]
 
 
-def _host_lines(host: HostPlan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
+def _host_lines(host: HostPlan, kinds: Mapping[str, Kind], tally: str) -> Iterator[Line]:
     quiet = host.is_empty and not (host.released or host.misses)
     unseen = host.wrong_host or (host.unreadable and not (host.managed or host.unmanaged))
     counts = "nothing could be seen" if unseen else f"{host.managed} managed, {host.unmanaged} unmanaged"
     yield Line(Style.PLAIN, "")
-    yield Line(Style.HEADING, f"{host.host}: as wanted ({counts})" if quiet else f"{host.host} ({counts})")
+    yield Line(Style.HEADING, f"{host.host}: as wanted ({counts})" if quiet else f"{host.host} ({counts}){tally}")
     if host.wrong_host:
         yield Line(Style.BLOCKED, f"  ? WRONG HOST  {host.wrong_host}; nothing was looked at")
         yield Line(Style.BLOCKED, f"      remedy: {WRONG_HOST_REMEDY}")
@@ -199,6 +206,10 @@ def _action_lines(action: Action, kind: Kind, names: Mapping[str, str]) -> Itera
         if step.command.stdin is not None:
             for line in step.command.stdin.splitlines():
                 yield Line(Style.PLAIN, f"      | {line}")
+
+
+def _total(risks: list[AtRisk]) -> str:
+    return _data(sum(risk.bytes for risk in risks), sum(risk.snapshots for risk in risks))
 
 
 def _data(size_bytes: int, snapshots: int) -> str:

@@ -57,7 +57,11 @@ def _removal_objection(
         return None
     staying = [name for name in inside.get(observed.name, ()) if not _makes_way(draft, name, drafted)]
     if staying:
-        return Reason.DEPENDENTS, f"it still contains {listed([str(name) for name in staying])}", _emptying(draft, staying)
+        return (
+            Reason.DEPENDENTS,
+            f"it still contains {listed([str(name) for name in staying])}",
+            _emptying(draft, drafted, staying),
+        )
     users = [name for name in dependents.get(observed.name, ()) if not _goes(draft, name, drafted)]
     if users:
         depend = "depends" if len(users) == 1 else "depend"
@@ -84,10 +88,12 @@ def _removal_objection(
 
 def _keeping(drafted: Drafted) -> str:
     """How to give up taking the object away."""
+    if drafted.change.observed is not None and drafted.change.observed.is_in_trash:
+        return "leave it in the trash"
     return "put the manifest back" if drafted.change.resource is None else "take the change back"
 
 
-def _emptying(draft: Draft, staying: list[ObjectName]) -> str:
+def _emptying(draft: Draft, drafted: Drafted, staying: list[ObjectName]) -> str:
     """What to do about what lies in an object that is to go."""
     for name in staying:
         observed = draft.objects[name]
@@ -101,7 +107,7 @@ def _emptying(draft: Draft, staying: list[ObjectName]) -> str:
         return _unblock(refused)
     if all(draft.key(name) in draft.view.resources for name in staying):
         return "remove their manifests too; the container goes last"
-    return "move them elsewhere on the host first, or keep this one"
+    return f"move them elsewhere on the host first, or {_keeping(drafted)}"
 
 
 def _unblock(refused: Blocked) -> str:

@@ -105,7 +105,10 @@ def test_what_is_protected_or_held_in_the_trash_is_not_purged() -> None:
     held = in_trash(dataset("tank/b"), number=2)
     held = replace(held, removal=Removal(MIB, (f"{held.name.name}@x",), (f"snapshot {held.name.name}@x is held",)))
 
-    assert sorted(refusals(purged([protected, held])).values()) == ["dependents", "protected"]
+    plan = purged([protected, held])
+
+    assert sorted(refusals(plan).values()) == ["dependents", "protected"]
+    assert "clear that on the host first, or leave it in the trash" in {item.remedy for item in plan.blocked}
 
 
 def test_nothing_but_what_lies_in_the_trash_is_an_entry() -> None:

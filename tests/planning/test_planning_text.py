@@ -243,6 +243,14 @@ def test_all_that_is_destroyed_is_named_once_more_before_the_summary() -> None:
     ]
 
 
+def test_a_host_among_several_is_headed_by_what_happens_to_it() -> None:
+    several = [line.text for line in plan_lines(held(), KINDS) if line.style is Style.HEADING]
+    alone = [line.text for line in plan_lines(tripped(), KINDS) if line.style is Style.HEADING]
+
+    assert several[0] == "hv01 (2 managed, 1 unmanaged): 1 to update; 1 blocked"
+    assert alone[0] == "hv01 (12 managed, 1 unmanaged)"
+
+
 def test_what_a_host_says_cannot_forge_a_line_of_the_plan() -> None:
     name = "properties.org.example:note"
     wanted = dataset("tank/a", **{name: "calm"})
