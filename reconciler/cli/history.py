@@ -89,7 +89,7 @@ def entry_lines(entry: "Entry", *, show_commands: bool) -> Iterator[str]:
 
     when = moment(datetime.fromtimestamp(entry.started, UTC))
     if entry.ended is None:
-        end = "no end is known: it still runs, or was interrupted"
+        end = "no end is known: it is next, still runs, or was interrupted"
     else:
         tries = f" in {entry.attempts} attempts" if entry.attempts > len(entry.commands) else ""
         end = f"{entry.state} after {max(0.0, entry.ended - entry.started):.2f} s{tries}"

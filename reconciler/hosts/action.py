@@ -82,7 +82,7 @@ class ActionRun:
     def _go_on(self, step: Step) -> None:
         """Ends the action when we were asked to: right before a command is where nothing is left half-done."""
         if self.stop.is_set():
-            raise _StopError(OutcomeState.CANCELLED, _CANCELLED, str(step.command))
+            raise _StopError(OutcomeState.CANCELLED, CANCELLED, str(step.command))
 
     async def _attempt(self, step: Step) -> Completed:
         self.attempts += 1
@@ -116,7 +116,7 @@ class ActionRun:
                 await self.stop.wait()
         except TimeoutError:
             return
-        raise _StopError(OutcomeState.CANCELLED, _CANCELLED, "")
+        raise _StopError(OutcomeState.CANCELLED, CANCELLED, "")
 
     async def _judge(self, step: Step, answer: Completed, failure: Failure) -> bool:
         """True when a look shows that the change is done after all; else the action ends."""
@@ -150,4 +150,4 @@ class ActionRun:
             return None, f"`{answer.command}` could not be read: {trouble.cause}"
 
 
-_CANCELLED = Failure("we were asked to stop", "run again; the next pass looks and goes on from there", RetryClass.LOOK_AGAIN)
+CANCELLED = Failure("we were asked to stop", "run again; the next pass looks and goes on from there", RetryClass.LOOK_AGAIN)

@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from reconciler.hosts.action import ActionRun, Ended
+from reconciler.hosts.action import CANCELLED, ActionRun, Ended
 from reconciler.hosts.transport import Transport
 from reconciler.model.change import Verb
 from reconciler.model.command import Failure, RetryClass
@@ -49,59 +50,63 @@ class Execution:
 async def execute(plan: HostPlan, execution: Execution) -> tuple[Outcome, ...]:
     """Runs the plan's actions and gives one outcome each, in the plan's order; report-only actions are left out.
 
-    A failed action skips what waits for it and nothing else. Every intent is durable before its first command runs.
+    A failed action skips what waits for it and nothing else. Every intent is durable before its first command runs: those of
+    the next actions become so while others run, as many ahead as may run at once.
     """
     gates = _Gates(execution.limits)
+    ahead = _Gates(execution.limits, times=2)
     ended: dict[str, asyncio.Future[Outcome]] = {}
     loop = asyncio.get_running_loop()
     for action in plan.runnable:
         ended[action.id] = loop.create_future()
     async with asyncio.TaskGroup() as tasks:
         for action in plan.runnable:
-            tasks.create_task(_carry_out(action, execution, gates, ended))
+            tasks.create_task(_carry_out(action, execution, ahead, gates, ended))
     return tuple(ended[action.id].result() for action in plan.runnable)
 
 
 class _Gates:
-    """Semaphores per host, pool and kind, and one lock per lane."""
+    """Semaphores per host, pool and kind that let `times` the limits pass, and one lock per lane."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._host = asyncio.Semaphore(limits.parallel)
+    def __init__(self, limits: Limits, *, times: int = 1) -> None:
+        self._host = asyncio.Semaphore(limits.parallel * times)
+        self._per_pool = limits.per_pool * times
         self._pools: dict[str, asyncio.Semaphore] = {}
-        self._kinds = {kind: asyncio.Semaphore(count) for kind, count in limits.per_kind.items()}
+        self._kinds = {kind: asyncio.Semaphore(count * times) for kind, count in limits.per_kind.items()}
         self.lanes: Mapping[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    def of(self, action: Action) -> list[asyncio.Semaphore]:
-        """What to pass, always in the same order, the narrowest first."""
+    @asynccontextmanager
+    async def passed(self, action: Action) -> AsyncIterator[None]:
+        """Waits for all that the action has to pass, always in the same order, the narrowest first."""
+        async with AsyncExitStack() as passed:
+            for gate in self._of(action):
+                await passed.enter_async_context(gate)
+            yield
+
+    def _of(self, action: Action) -> list[asyncio.Semaphore]:
         gates = [self._kinds[action.key.kind]] if action.key.kind in self._kinds else []
         if action.pool:
-            gates.append(self._pools.setdefault(action.pool, asyncio.Semaphore(self._limits.per_pool)))
+            gates.append(self._pools.setdefault(action.pool, asyncio.Semaphore(self._per_pool)))
         return [*gates, self._host]
 
 
-async def _carry_out(action: Action, execution: Execution, gates: _Gates, ended: dict[str, asyncio.Future[Outcome]]) -> None:
+async def _carry_out(
+    action: Action, execution: Execution, ahead: _Gates, gates: _Gates, ended: dict[str, asyncio.Future[Outcome]]
+) -> None:
     for earlier in action.after:
         if earlier in ended and (outcome := await ended[earlier]).state is not OutcomeState.SUCCEEDED:
             failure = Failure(f"{outcome.key} came first and {outcome.state}", "mend that first", RetryClass.LATER)
             outcome = Outcome(action.id, action.key, OutcomeState.SKIPPED, failure=failure)
-            execution.progress.ended(action, outcome)
-            ended[action.id].set_result(outcome)
-            return
-    passed: list[asyncio.Semaphore] = []
-    try:
-        for gate in gates.of(action):
-            await gate.acquire()
-            passed.append(gate)
-        outcome = await _run(action, execution, gates)
-    finally:
-        for gate in reversed(passed):
-            gate.release()
+            break
+    else:
+        async with ahead.passed(action):
+            outcome = await _journalled(action, execution, gates)
     execution.progress.ended(action, outcome)
     ended[action.id].set_result(outcome)
 
 
-async def _run(action: Action, execution: Execution, gates: _Gates) -> Outcome:
+async def _journalled(action: Action, execution: Execution, gates: _Gates) -> Outcome:
+    """Makes the intent durable, then waits until the action may run. What was not started after all is recorded as such."""
     if execution.stop.is_set():
         return Outcome(action.id, action.key, OutcomeState.CANCELLED)
     try:
@@ -109,18 +114,31 @@ async def _run(action: Action, execution: Execution, gates: _Gates) -> Outcome:
     except ReconcilerError as trouble:
         failure = Failure(f"not started: {trouble.cause}", trouble.remedy, RetryClass.LATER)
         return Outcome(action.id, action.key, OutcomeState.FAILED, failure=failure)
+    not_started = Outcome(action.id, action.key, OutcomeState.CANCELLED, failure=CANCELLED)
+    outcome: Outcome | None = not_started
+    try:
+        async with gates.passed(action):
+            if execution.stop.is_set():
+                return not_started
+            # Should we be cancelled from here on, what was done is not known.
+            outcome = None
+            outcome = await _run(action, execution, gates)
+            return outcome
+    finally:
+        if outcome is not None:
+            row = _row(action, execution.kinds[action.key.kind], execution.revision)
+            # Not waited for: it becomes durable together with the next intent, and before the pass ends.
+            execution.journal.end(outcome, action, execution.clock(), row)
+
+
+async def _run(action: Action, execution: Execution, gates: _Gates) -> Outcome:
     execution.progress.started(action)
     began = time.monotonic()
-    kind = execution.kinds[action.key.kind]
-    backend = execution.backends[action.key.kind]
-    run = ActionRun(action, kind, backend, execution.transport, gates.lanes, execution.stop)
-    done = await _ended(run)
-    outcome = Outcome(
+    kind, backend = execution.kinds[action.key.kind], execution.backends[action.key.kind]
+    done = await _ended(ActionRun(action, kind, backend, execution.transport, gates.lanes, execution.stop))
+    return Outcome(
         action.id, action.key, done.state, done.attempts, round(time.monotonic() - began, 3), done.failure, done.command
     )
-    # Not waited for: it becomes durable together with the next intent, and before the pass ends.
-    execution.journal.end(outcome, action, execution.clock(), _row(action, kind, execution.revision))
-    return outcome
 
 
 async def _ended(run: ActionRun) -> Ended:

@@ -9,10 +9,10 @@ from reconciler.store.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One action that was begun. Times in seconds since the epoch.
+    """One action with a durable intent. Times in seconds since the epoch.
 
-    `ended` and `state` are None when nothing is known of its end: it runs, or we were stopped. `failed_command` is the full
-    line of the command at fault.
+    `ended` and `state` are None when nothing is known of its end: it is next, it runs, or we were stopped. `failed_command` is
+    the full line of the command at fault.
     """
 
     key: Key

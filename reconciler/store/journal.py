@@ -26,7 +26,7 @@ def unfinished_keys(database: Database, host: str) -> frozenset[Key]:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """An action about to start, at a time in seconds since the epoch."""
+    """An action about to start, known at a time in seconds since the epoch; what becomes of it tells when it did start."""
 
     action: Action
     revision: str
@@ -98,6 +98,8 @@ class Journal:
 
     async def _flush(self) -> None:
         loop = asyncio.get_running_loop()
+        # Lets the intents that a result makes way for share its commit.
+        await asyncio.sleep(0)
         while self._waiting:
             batch, self._waiting = self._waiting, []
             try:
@@ -150,10 +152,10 @@ def _write_outcome(
     told = (outcome.failure.cause, outcome.command, outcome.failure.remedy) if outcome.failure is not None else ()
     failure, command, remedy = (text.encode("utf-8", "backslashreplace").decode() for text in told or ("", "", ""))
     connection.execute(
-        "UPDATE journal SET ended = ?, state = ?, attempts = ?, failure = nullif(?, ''), command = nullif(?, ''), "
-        "remedy = nullif(?, '') WHERE id = "
+        "UPDATE journal SET started = max(started, ?), ended = ?, state = ?, attempts = ?, failure = nullif(?, ''), "
+        "command = nullif(?, ''), remedy = nullif(?, '') WHERE id = "
         "(SELECT max(id) FROM journal WHERE host = ? AND kind = ? AND name = ? AND action = ?)",
-        (ended, outcome.state, outcome.attempts, failure, command, remedy, *action.key, action.id),
+        (ended - outcome.duration_s, ended, outcome.state, outcome.attempts, failure, command, remedy, *action.key, action.id),
     )
     if outcome.state is not OutcomeState.SUCCEEDED:
         return

@@ -233,6 +233,6 @@ def test_history_tells_of_a_failure_and_of_an_end_that_nobody_saw(ground: Ground
 
     out = said(ground, "history")[1]
 
-    assert "create h/Dataset/tank/a: no end is known: it still runs, or was interrupted" in out
+    assert "create h/Dataset/tank/a: no end is known: it is next, still runs, or was interrupted" in out
     assert "update h/Dataset/tank/a: failed after" in out
     assert "    command: zfs set quota=1073741824 tank/a\n    remedy: " in out

@@ -255,7 +255,11 @@ def test_asked_to_stop_the_command_that_runs_ends_and_no_other_begins() -> None:
 
         assert held.begun == ["one x"]
         assert states(outcomes) == {"tank/a": "cancelled", "tank/a/b": "skipped", "tank/z": "cancelled"}
-        assert journal.begun == ["Dataset/tank/a"], "what was never begun needs no intent"
+        assert journal.begun == ["Dataset/tank/a", "Dataset/tank/z"]
+        assert {outcome.key.name: (outcome.state.value, outcome.attempts) for outcome in journal.ended} == {
+            "tank/a": ("cancelled", 1),
+            "tank/z": ("cancelled", 0),
+        }
 
     run(scene())
 
@@ -293,21 +297,72 @@ def test_asked_to_stop_while_its_intent_becomes_durable_an_action_runs_nothing_a
     run(scene())
 
 
-def test_a_journal_that_fails_in_the_middle_lets_what_runs_end_and_nothing_else_begin() -> None:
+def test_a_journal_that_fails_in_the_middle_lets_only_what_has_a_durable_intent_go_on() -> None:
     async def scene() -> None:
         held, journal = Held(), MemoryJournal()
         first = action("tank/a")
-        plan = plan_of(first, action("tank/a/b", after=[first]), action("tank/z"))
+        plan = plan_of(first, action("tank/a/b", after=[first]), action("tank/x"), action("tank/z"))
         task = await begun(plan, held, journal=journal, limits=Limits(parallel=1, per_pool=100))
 
         journal.fails = True
         await held.let("make tank/a")
+        await held.let_all()
         outcomes = await task
 
-        assert held.begun == ["make tank/a"]
-        assert states(outcomes) == {"tank/a": "succeeded", "tank/a/b": "failed", "tank/z": "failed"}
+        assert held.begun == ["make tank/a", "make tank/x"]
+        assert states(outcomes) == {"tank/a": "succeeded", "tank/a/b": "failed", "tank/x": "succeeded", "tank/z": "failed"}
         causes = {str(o.key.name): o.failure.cause for o in outcomes if o.failure is not None}
         assert causes == dict.fromkeys(("tank/a/b", "tank/z"), "not started: the disk is full")
+
+    run(scene())
+
+
+def test_the_next_intents_become_durable_while_others_run_as_many_as_may_run_at_once() -> None:
+    async def scene() -> None:
+        held, journal = Held(), MemoryJournal()
+        actions = [action(f"tank/{number}") for number in range(6)]
+        task = await begun(plan_of(*actions), held, journal=journal, limits=Limits(parallel=2, per_pool=2))
+
+        assert held.begun == ["make tank/0", "make tank/1"]
+        assert journal.begun == [f"Dataset/tank/{number}" for number in range(4)]
+
+        await held.let("make tank/0")
+        assert held.begun[2:] == ["make tank/2"]
+        assert journal.begun[4:] == ["Dataset/tank/4"]
+
+        await held.let_all()
+        assert set(states(await task).values()) == {"succeeded"}
+        assert len(journal.ended) == 6
+
+    run(scene())
+
+
+def test_what_waits_for_another_has_no_intent_before_that_has_ended_well() -> None:
+    async def scene() -> None:
+        held, journal = Held(), MemoryJournal()
+        first = action("tank/a")
+        task = await begun(plan_of(first, action("tank/a/b", after=[first])), held, journal=journal)
+
+        await held.let("make tank/a", 1)
+
+        assert states(await task) == {"tank/a": "failed", "tank/a/b": "skipped"}
+        assert journal.begun == ["Dataset/tank/a"]
+
+    run(scene())
+
+
+def test_cancelling_the_whole_records_what_had_an_intent_and_was_not_started() -> None:
+    async def scene() -> None:
+        held, journal = Held(), MemoryJournal()
+        actions = [action(f"tank/{number}") for number in range(3)]
+        task = await begun(plan_of(*actions), held, journal=journal, limits=Limits(parallel=1, per_pool=100))
+
+        task.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert journal.begun == ["Dataset/tank/0", "Dataset/tank/1"]
+        assert {outcome.key.name: outcome.state.value for outcome in journal.ended} == {"tank/1": "cancelled"}
 
     run(scene())
 

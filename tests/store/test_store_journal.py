@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from sqlite3 import Connection
 
 import pytest
 
@@ -15,6 +17,7 @@ from reconciler.model.lifecycle import Lifecycle
 from reconciler.model.outcome import Outcome, OutcomeState
 from reconciler.model.plan import Action
 from reconciler.store.database import Database
+from reconciler.store.history import history
 from reconciler.store.journal import Intent, Journal, unfinished_keys
 from reconciler.store.ledger import ledger_of, write_rows
 
@@ -236,3 +239,47 @@ def test_readers_and_writers_share_a_connection_with_the_journal(database: Datab
     with_journal(database, scene)
 
     assert len(unfinished_keys(database, "hv01")) == 200
+
+
+def test_an_end_tells_when_the_action_did_start_for_its_intent_may_have_waited(database: Database) -> None:
+    of = action(A)
+
+    async def scene(journal: Journal) -> None:
+        await journal.begin(Intent(of, "revision", 100.0))
+        await journal.end(Outcome(of.id, of.key, OutcomeState.SUCCEEDED, 1, duration_s=5.0), of, 400.0, None)
+
+    with_journal(database, scene)
+
+    assert [(entry.started, entry.ended) for entry in history(database)] == [(395.0, 400.0)]
+
+
+def test_a_result_and_the_intent_that_it_makes_way_for_share_a_commit(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = 0
+
+    @contextmanager
+    def counted(of: Database) -> Iterator[Connection]:
+        nonlocal commits
+        commits += 1
+        with transaction(of) as connection:
+            yield connection
+
+    transaction = Database.transaction
+    monkeypatch.setattr(Database, "transaction", counted)
+
+    async def scene(journal: Journal) -> None:
+        async def next_one(gate: asyncio.Event) -> None:
+            await gate.wait()
+            await journal.begin(Intent(action(B), "revision", 1.0))
+
+        gate = asyncio.Event()
+        following = asyncio.create_task(next_one(gate))
+        await journal.begin(Intent(action(A), "revision", 1.0))
+        journal.end(outcome(action(A)), action(A), 2.0, None)
+        gate.set()
+        await following
+
+    with_journal(database, scene)
+
+    assert commits == 2
