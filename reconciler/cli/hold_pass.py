@@ -5,6 +5,7 @@ import pwd
 import socket
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,6 +88,8 @@ def change_hold(choice: SourceChoice, state: Path, target: str, why: str | None,
             return hold
 
         hold: Hold | None = run_async(_on_hosts(registry, state, valid.desired, (held.host,), change))[0]
+        if why is not None:
+            _doubt(held, valid.desired)
     if hold is None:
         raise ReconcilerError(f"{target} is not held", remedy=f"see what is with `reconciler hold {held.host}`")
     if output == "json":
@@ -131,6 +134,16 @@ def _target(text: str, registry: Registry, desired: Desired) -> Target:
         known = ", ".join(sorted(registry.kinds))
         raise ReconcilerError(f"there is no kind {key.kind}", remedy=f"kinds are: {known}", exit_code=ExitCode.USAGE)
     return Target(key.host, key.object)
+
+
+def _doubt(held: Target, desired: Desired) -> None:
+    """Says so when no manifest names what is held: after a typing error, what was meant goes unprotected."""
+    names = [str(key.object) for key in desired.resources.get(held.host, ())]
+    if held.name is None or str(held.name) in names:
+        return
+    close = get_close_matches(str(held.name), names, 1)
+    meant = f"; did you mean {held.host}/{close[0]}?" if close else ""
+    click.echo(f"warning: no manifest names {held.host}/{held.name}{meant}", err=True)
 
 
 def _seconds(duration: str) -> int:
