@@ -47,6 +47,7 @@ class Controller:
     _current: Current | None = None
     _fetched: str = ""
     _refused: str = ""
+    _refused_for: str = ""
     _stale: str = ""
     _loops: dict[str, HostLoop] = field(default_factory=dict)
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
@@ -128,6 +129,7 @@ class Controller:
             self._refused = revision
             for finding in invalid.findings:
                 tell_finding(self.log, finding)
+            self._refused_for = invalid.first()
             self._note_invalid(revision)
             return False
         except ReconcilerError as trouble:
@@ -139,15 +141,16 @@ class Controller:
         self._wake_hosts(before)
         return True
 
-    def _note_stale(self, cause: str, remedy: str) -> None:
-        """Says it once, and has the hosts' status say so."""
-        if cause != self._stale:
-            self._stale = cause
+    def _note_stale(self, cause: str, remedy: str, details: str = "") -> None:
+        """Says it once, and has the hosts' status say so, with what the log tells in events of its own."""
+        stale = f"{cause}: {details}" if details else cause
+        if stale != self._stale:
+            self._stale = stale
             self.log.error("source", cause=cause, remedy=remedy)
             self._wake_all()
 
     def _note_invalid(self, revision: str) -> None:
-        self._note_stale(f"revision {revision[:19]} is invalid", "mend it in a new commit")
+        self._note_stale(f"revision {revision[:19]} is invalid", "mend it in a new commit", self._refused_for)
 
     def _note_fresh(self) -> None:
         self._refused = ""

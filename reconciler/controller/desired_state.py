@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from reconciler.desired.cache import DocumentCache, LoadMemory
 from reconciler.desired.entry import TooLarge
@@ -22,6 +23,12 @@ class InvalidDesiredError(ReconcilerError):
         told = "\n".join(str(finding) for finding in findings)
         super().__init__(f"the desired state is invalid ({counted(errors, 'error')}); nothing was planned\n{told}")
         self.findings = tuple(findings)
+
+    def first(self) -> str:
+        """The first error on one line, and how many more there are: where there is no room for all."""
+        first, *more = (finding for finding in self.findings if finding.severity is Severity.ERROR)
+        told = str(replace(first, remedy=""))
+        return f"{told} (and {counted(len(more), 'more error')})" if more else told
 
 
 class DesiredReader:

@@ -87,6 +87,8 @@ def test_an_invalid_commit_is_refused_whole_with_each_place_and_the_next_good_on
         controller.wait_for("source", cause=f"revision {bad[:19]} is invalid")
         eventually(lambda: site.has("SourceStale", "True"), "the status says that the source is stale")
         stale = site.status()["h"]
+        shown = site.shell.run("status").out
+        assert f"is invalid: {first['place']}  Dataset tank/c: {first['cause']} (and 1 more error)\n" in shown
         before = everything_on(site.state)
         # Polled several times more, the same commit is neither read nor told again.
         assert not controller.comes("invalid", within_s=1.5)
