@@ -41,6 +41,6 @@ def parse_object_name(text: str) -> ObjectName:
 def parse_key(text: str) -> Key:
     """`host/Kind/name`; InvalidValue when it is not."""
     host, slash, rest = text.partition("/")
-    if not slash or not host:
+    if not slash or not host or not rest.partition("/")[2]:
         raise InvalidValue(f"{text!r} is not a key", remedy="write host/Kind/name, for example hv01/Dataset/tank/web")
     return Key(host, *parse_object_name(rest))

@@ -84,7 +84,7 @@ def test_holds_are_listed_for_all_hosts_one_host_or_one_object(held: Ground) -> 
         (["h", "--why", "x", "--for", "99999999999d"], "a hold lasts from 1s to 365d"),
         (["g", "--why", "x", "--for", "1h"], "there is no host g"),
         (["h/dataset/tank/a", "--why", "x", "--for", "1h"], "'dataset/tank/a' is not Kind/name"),
-        (["h/Dataset", "--why", "x", "--for", "1h"], "'Dataset' is not Kind/name"),
+        (["h/Dataset", "--why", "x", "--for", "1h"], "is not a key: write host/Kind/name"),
         (["h/Datasets/tank/a", "--why", "x", "--for", "1h"], "there is no kind Datasets"),
     ],
 )
@@ -131,3 +131,13 @@ def test_a_hold_placed_while_somebody_reviews_the_plan_is_heeded(held: Ground) -
 
         assert asked.ended() == 4
     assert held.value("tank/a", "quota")[0] == str(1 << 30)
+
+
+def test_a_hold_on_what_no_manifest_names_is_placed_with_a_warning(held: Ground) -> None:
+    code, out, err = hold(held, "h/Dataset/tank/aa", str(held.tree), "--why", "x", "--for", "1h")
+
+    assert code == 0
+    assert out.startswith("h/Dataset/tank/aa held by ")
+    assert err == "warning: no manifest names h/Dataset/tank/aa; did you mean h/Dataset/tank/a?\n"
+    assert hold(held, "h/Dataset/tank/a", str(held.tree), "--why", "x", "--for", "1h")[2] == ""
+    assert hold(held, "h", str(held.tree), "--why", "x", "--for", "1h")[2] == ""
