@@ -37,7 +37,7 @@ def command(target: str | None, state: Path | None, output: str, since: str | No
     """
     from reconciler.cli.output import print_json
     from reconciler.model.errors import ExitCode
-    from reconciler.planning.words import printable
+    from reconciler.planning.words import moment, printable
     from reconciler.store.database import Database
     from reconciler.store.history import history
 
@@ -56,7 +56,8 @@ def command(target: str | None, state: Path | None, output: str, since: str | No
             for line in entry_lines(entry, show_commands=show_commands):
                 click.echo(printable(line))
         if not found:
-            click.echo(f"nothing of {target or 'any host'} is in the journal of {place}", err=True)
+            after = f" since {moment(datetime.fromtimestamp(begun, UTC))}" if since is not None else ""
+            click.echo(f"nothing of {target or 'any host'}{after} is in the journal of {place}", err=True)
     return ExitCode.CONVERGED
 
 

@@ -37,10 +37,22 @@ from reconciler.source.opening import opened
 @ceilings_option
 @click.option("--once", is_flag=True, help="Make one pass over all hosts and end, with the exit codes of apply.")
 @click.option(
-    "--poll", "poll_s", type=click.FloatRange(min=0.5), default=30.0, show_default=True, help="Seconds between polls."
+    "--poll",
+    "poll_s",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0.5),
+    default=30.0,
+    show_default=True,
+    help="Seconds between polls.",
 )
 @click.option(
-    "--interval", "interval_s", type=click.FloatRange(min=0.5), default=60.0, show_default=True, help="Seconds between looks."
+    "--interval",
+    "interval_s",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0.5),
+    default=60.0,
+    show_default=True,
+    help="Seconds between looks.",
 )
 def command(
     choice: SourceChoice,

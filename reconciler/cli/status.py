@@ -8,6 +8,8 @@ import click
 from reconciler.cli.options import output_option, state_directory, state_option
 from reconciler.cli.output import print_json
 from reconciler.model.errors import ExitCode
+from reconciler.planning.render_text import short_revision
+from reconciler.planning.words import told_moment
 from reconciler.store.database import Database
 from reconciler.store.status import statuses
 
@@ -42,10 +44,10 @@ def command(state: Path | None, hosts: tuple[str, ...], output: str) -> int:
 def _print(entry: dict[str, Any]) -> None:
     conditions = {condition["type"]: condition for condition in entry["conditions"]}
     ready = conditions["Ready"]
-    applied = entry["revision"]["applied"][:19] or "none"
+    applied = short_revision(entry["revision"]["applied"]) or "none"
     word = "ready" if ready["status"] == "True" else "NOT READY"
-    again = f", next attempt at {entry['nextAttempt']}" if word != "ready" and "nextAttempt" in entry else ""
-    click.echo(f"{entry['host']}: {word} since {ready['since']}, at {applied}{again}")
+    again = f", next attempt at {told_moment(entry['nextAttempt'])}" if word != "ready" and "nextAttempt" in entry else ""
+    click.echo(f"{entry['host']}: {word} since {told_moment(ready['since'])}, at {applied}{again}")
     for condition in entry["conditions"]:
         bad = "False" if condition["type"] == "Ready" else "True"
         if condition["status"] == bad:

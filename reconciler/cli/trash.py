@@ -38,8 +38,9 @@ def list_command(
     state: Path | None,
     output: str,
 ) -> int:
-    """Show what lies in the trash of each host: when it went in, with what else, how big it is, and when it expires.
+    """Show what lies in the trash of each host.
 
+    When it went in, with what else, how big it is, and when it expires.
     The source is read for its Host manifests, which say how to reach the hosts, and for the repository's name.
     """
     from reconciler.cli.trash_pass import list_trash
@@ -62,9 +63,10 @@ def restore_command(
     only: bool,
     yes: bool,
 ) -> int:
-    """Bring objects back from the trash, with their names, data, snapshots and properties.
+    """Bring objects back from the trash.
 
-    WHAT is a key (host/Kind/name) or a group as `trash list` shows it. A key brings its whole group back on that host.
+    They come with their names, data, snapshots and properties. WHAT is a key (host/Kind/name) or a group as `trash list`
+    shows it. A key brings its whole group back on that host.
     Put the manifests back as well: an object that no manifest names goes to the trash again with the next apply.
 
     \b

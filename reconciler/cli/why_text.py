@@ -17,7 +17,7 @@ from reconciler.model.key import Key
 from reconciler.model.ledger import LedgerRow
 from reconciler.planning.render_json import timestamp
 from reconciler.planning.render_text import short_revision
-from reconciler.planning.words import moment, printable
+from reconciler.planning.words import printable, told_moment
 from reconciler.store.database import Database
 from reconciler.store.decisions import SETTLED, Decision, decisions_of
 from reconciler.store.history import Entry, history, keys_in_history
@@ -81,7 +81,7 @@ def _known(database: Database, key: Key) -> Known:
 
 def _unknown(key: Key, status: dict[str, Any], known: set[Key]) -> ReconcilerError:
     close = get_close_matches(str(key), [str(other) for other in sorted(known)], _MOST_CLOSE)
-    last = f" when {key.host} was last looked at ({status['lastPass']['at']})" if "lastPass" in status else ""
+    last = f" when {key.host} was last looked at ({told_moment(status['lastPass']['at'])})" if "lastPass" in status else ""
     look = f"if it is on the host it is unmanaged: `reconciler observe --host {key.host}` shows it"
     return ReconcilerError(
         f"nothing is known of {key}: no manifest named it{last}",
@@ -150,7 +150,7 @@ def _lines(known: Known) -> Iterator[str]:
 
 
 def _decision_lines(decision: dict[str, Any], origin: str) -> Iterator[str]:
-    since = f" since {_shown(decision['since'])}" if "since" in decision else ""
+    since = f" since {told_moment(decision['since'])}" if "since" in decision else ""
     match decision["decision"]:
         case "blocked":
             yield f"  decision   {decision['verb']} is BLOCKED: {decision['reason']}{since}"
@@ -188,17 +188,13 @@ def _host_lines(known: Known) -> Iterator[str]:
     status = known.status
     if "lastPass" in status:
         last = status["lastPass"]
-        yield f"  host       last pass at {_shown(last['at'])} over {short_revision(last['revision'])}"
+        yield f"  host       last pass at {told_moment(last['at'])} over {short_revision(last['revision'])}"
     for condition in status.get("conditions", ()):
         if condition["status"] == ("False" if condition["type"] == "Ready" else "True"):
             yield f"             {_condition(condition)}: {condition['message']}"
     upcoming = status.get("nextAttempt")
-    yield f"  next       {f'pass at {_shown(upcoming)}' if upcoming else 'with the next `reconciler apply`'}"
+    yield f"  next       {f'pass at {told_moment(upcoming)}' if upcoming else 'with the next `reconciler apply`'}"
 
 
 def _condition(condition: dict[str, Any]) -> str:
-    return f"{condition['type']} {condition['status']} ({condition['reason']}) since {_shown(condition['since'])}"
-
-
-def _shown(text: str) -> str:
-    return moment(datetime.fromisoformat(text))
+    return f"{condition['type']} {condition['status']} ({condition['reason']}) since {told_moment(condition['since'])}"

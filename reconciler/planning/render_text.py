@@ -57,7 +57,8 @@ def plan_lines(plan: Plan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
 
 def _lines(plan: Plan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
     narrowed = "" if plan.source.whole else ", narrowed: nothing is removed"
-    yield Line(Style.QUIET, f"plan for {plan.source.path} at {short_revision(plan.source.revision)}{narrowed}")
+    what = f"plan for {plan.source.path}" if plan.source.path else "plan"  # the top of a repository has no path
+    yield Line(Style.QUIET, f"{what} at {short_revision(plan.source.revision)}{narrowed}")
     for host in plan.hosts:
         yield from _host_lines(host, kinds, f": {_tally([host])}" if len(plan.hosts) > 1 else "")
     for name in plan.forgotten:

@@ -53,6 +53,11 @@ def moment(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def told_moment(timestamp: str) -> str:
+    """A document's timestamp (ISO 8601), as people read it."""
+    return moment(datetime.fromisoformat(timestamp))
+
+
 def counted(count: int, noun: str) -> str:
     """`1 snapshot`, `3 snapshots`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -195,3 +195,22 @@ def test_a_tree_in_a_folder_with_odd_bytes_in_its_name_is_planned(ground: Ground
 
     assert planned.exit_code == 0, planned.err
     assert "1 to create" in planned.out
+
+
+def test_a_misspelt_command_is_told_with_the_one_that_may_be_meant(ground: Ground) -> None:
+    close, odd = said(ground, "aply"), said(ground, "xyzzy")
+
+    assert (close.exit_code, odd.exit_code) == (64, 64)
+    assert "No such command 'aply'. Did you mean 'apply'?\n" in close.err
+    assert odd.err.endswith("No such command 'xyzzy'.\n")
+
+
+def test_a_key_without_its_host_is_told_whole(ground: Ground) -> None:
+    assert "'tank/a' is not a key: write host/Kind/name" in said(ground, "why", "tank/a").err
+
+
+def test_a_plan_of_a_whole_repository_names_its_commit_and_no_empty_path(ground: Ground) -> None:
+    ground.write(dataset("tank/a"))
+    commit = Remote(ground.tree).commit()
+
+    assert said(ground, "plan", "--repo", str(ground.tree)).out.startswith(f"plan at {commit[:12]}\n")

@@ -203,6 +203,15 @@ def test_history_shows_what_ran_the_newest_last(ground: Ground) -> None:
     )
 
 
+def test_history_without_entries_says_since_when(ground: Ground) -> None:
+    ground.write(dataset("tank/a"))
+    ground.converges()
+
+    err = said(ground, "history", "h", "--since", "2999-01-01")[2]
+
+    assert err == f"nothing of h since 2999-01-01 00:00:00 UTC is in the journal of {ground.state}\n"
+
+
 def test_history_since_and_json(ground: Ground) -> None:
     ground.write(dataset("tank/a"))
     ground.converges()
