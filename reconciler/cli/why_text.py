@@ -139,6 +139,8 @@ def _lines(known: Known) -> Iterator[str]:
     if known.row is not None:
         yield f"  applied    as of {short_revision(known.row.revision)}"
     yield from _decision_lines(_decision(known), known.origin)
+    if known.row is None and known.attempts and (last := known.attempts[-1]).verb == "trash" and last.state == "succeeded":
+        yield f"             it went to the trash; `reconciler trash restore {known.key}` brings it back, if nobody purged it"
     for condition in _conditions(known):
         yield f"  condition  {_condition(condition)}"
     yield from _host_lines(known)

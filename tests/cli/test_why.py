@@ -147,6 +147,18 @@ def test_an_object_that_was_removed_is_known_by_its_history(ground: Ground) -> N
     assert "delete h/Dataset/tank/a: succeeded" in text
 
 
+def test_an_object_in_the_trash_is_told_with_the_way_back(ground: Ground) -> None:
+    ground.write(dataset("tank/a"), dataset("tank/b"))
+    ground.converges()
+    ground.write(dataset("tank/b"))
+    ground.converges()
+
+    assert "it went to the trash; `reconciler trash restore h/Dataset/tank/a` brings it back" in why(ground, "tank/a")
+    assert "went to the trash" not in why(ground, "tank/b")
+    assert run(["trash", "restore", "h/Dataset/tank/a", str(ground.tree), "--yes", "--state", str(ground.state)]) == 0
+    assert "went to the trash" not in why(ground, "tank/a")
+
+
 def test_an_unknown_key_names_close_ones_and_the_last_look(ground: Ground) -> None:
     ground.write(dataset("tank/web"))
     ground.converges()
