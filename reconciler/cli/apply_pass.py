@@ -109,8 +109,11 @@ def _saved_plan(file: Path, accept_rewrite: str | None) -> tuple[SourceChoice, t
         hosts = tuple(str(host["host"]) for host in document["hosts"])
         whole, path = bool(source["whole"]), str(source["path"])
         repository, ref = str(source.get("repository", "")), str(source.get("ref", ""))
+    except json.JSONDecodeError as wrong:
+        where = f"{file}:{wrong.lineno}:{wrong.colno}"
+        raise ReconcilerError(f"{where}: this is no JSON, so no saved plan ({wrong.msg})", remedy=remedy) from wrong
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as trouble:
-        raise ReconcilerError(f"{file} holds no saved plan ({type(trouble).__name__}: {trouble})", remedy=remedy) from trouble
+        raise ReconcilerError(f"{file} holds JSON, but no saved plan", remedy=remedy) from trouble
     if not whole:
         raise ReconcilerError(f"{file}: the plan was narrowed by --kind or --name", remedy="save a plan without these")
     if repository:

@@ -109,8 +109,9 @@ class Database:
 
 
 def unusable(path: Path, trouble: Exception) -> ReconcilerError:
+    cause = trouble.strerror.lower() if isinstance(trouble, OSError) and trouble.strerror else str(trouble)
     return ReconcilerError(
-        f"the state file {path} can't be used: {trouble}",
+        f"the state file {path} can't be used: {cause}",
         remedy="check the disk and its rights, or choose another directory with --state; the file may be deleted: "
         "marks on the hosts keep what is ours",
     )

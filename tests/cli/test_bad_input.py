@@ -197,6 +197,21 @@ def test_a_tree_in_a_folder_with_odd_bytes_in_its_name_is_planned(ground: Ground
     assert "1 to create" in planned.out
 
 
+@pytest.mark.parametrize(
+    ("text", "cause"), [("{", "p.json:1:2: this is no JSON"), ("[]", "p.json holds JSON, but no saved plan")]
+)
+def test_a_file_that_is_no_saved_plan_is_told_without_the_program_s_words(
+    ground: Ground, tmp_path: Path, text: str, cause: str
+) -> None:
+    (tmp_path / "p.json").write_text(text)
+
+    told = said(ground, "apply", str(tmp_path / "p.json"), "--yes")
+
+    assert told.exit_code == 1
+    assert cause in told.err
+    assert "Error:" not in told.err
+
+
 def test_a_misspelt_command_is_told_with_the_one_that_may_be_meant(ground: Ground) -> None:
     close, odd = said(ground, "aply"), said(ground, "xyzzy")
 
