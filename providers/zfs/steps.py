@@ -47,6 +47,8 @@ def _steps(change: Change, host: Capabilities) -> Iterator[Step]:
             yield from _alter(change, host)
         case Verb.ADOPT:
             yield from _mark(change, host)
+            if change.observed is not None and change.observed.trashed is not None:
+                yield from from_trash(change, host)
             yield from _alter(change, host)
         case Verb.FORGET:
             yield from _forget(change, host)

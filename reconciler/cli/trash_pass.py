@@ -22,12 +22,13 @@ from reconciler.controller.trash import PlanTrash, TrashWork, carry_out_all, loo
 from reconciler.model.desired import Desired
 from reconciler.model.errors import ExitCode, InvalidValue, ReconcilerError
 from reconciler.model.key import parse_key
+from reconciler.model.lifecycle import Mode
 from reconciler.model.outcome import OutcomeState
 from reconciler.model.quantity import approximate_size, format_duration
 from reconciler.planning.render_json import timestamp
 from reconciler.planning.render_text import summary_text, work_lines
 from reconciler.planning.trash import TrashEntry, plan_purge, plan_restore, trash_entries
-from reconciler.planning.words import counted
+from reconciler.planning.words import counted, printable
 from reconciler.store.database import Database
 
 FORMAT = "reconciler.trash/v1"
@@ -39,7 +40,7 @@ Warn = Callable[[Loaded, Sequence[TrashEntry]], None]
 def list_trash(choice: SourceChoice, state: Path, hosts: tuple[str, ...], *, output: str) -> int:
     """Prints what lies in the trash of the hosts."""
     with loaded(choice, state, installed_registry()) as wanted:
-        found = run_async(_entries(wanted.desired, state, chosen_hosts(wanted.desired, hosts)))
+        found = run_async(_entries(wanted.desired, state, _hosts_to_see(wanted.desired, hosts)))
     now = datetime.now(UTC)
     if output == "json":
         print_json(
@@ -57,6 +58,15 @@ def list_trash(choice: SourceChoice, state: Path, hosts: tuple[str, ...], *, out
             if of_host:
                 _print_host(host, of_host, now)
     return ExitCode.CONVERGED
+
+
+def _hosts_to_see(desired: Desired, hosts: tuple[str, ...]) -> tuple[str, ...]:
+    """The chosen hosts but those in mode ignore, which are not contacted; says which these are."""
+    chosen = chosen_hosts(desired, hosts)
+    for host in chosen:
+        if desired.hosts[host].mode is Mode.IGNORE:
+            click.echo(f"{host}: not looked at: its mode is ignore", err=True)
+    return tuple(host for host in chosen if desired.hosts[host].mode is not Mode.IGNORE)
 
 
 async def _entries(desired: Desired, state: Path, hosts: Sequence[str]) -> Mapping[str, tuple[TrashEntry, ...]]:
@@ -79,6 +89,9 @@ def restore(what: str, choice: SourceChoice, state: Path, hosts: tuple[str, ...]
         if only or not any(str(entry.key) == what for entry in named):
             return named
         first = named[0]
+        if not first.trashed.group:
+            # Its note does not say what went in with it.
+            return named
         together = [e for e in entries if e.key.host == first.key.host and e.trashed.group == first.trashed.group]
         return [first, *(entry for entry in together if entry is not first and not entry.trashed.replaced)]
 
@@ -86,7 +99,7 @@ def restore(what: str, choice: SourceChoice, state: Path, hosts: tuple[str, ...]
         for entry in chosen:
             if entry.key not in wanted.desired.resources.get(entry.key.host, {}):
                 text = f"no manifest names {entry.key}: the next apply moves it to the trash again; put its manifest back"
-                click.echo(f"warning: {text}", err=True)
+                click.echo(printable(f"warning: {text}"), err=True)
 
     return _work(choice, state, hosts, choose, plan_restore, "restored", warn, yes=yes)
 
@@ -131,7 +144,7 @@ def _work(
     """Looks, plans over what is chosen, shows, asks, and runs."""
     registry = installed_registry()
     with loaded(choice, state, registry) as wanted:
-        concerned = chosen_hosts(wanted.desired, hosts)
+        concerned = _hosts_to_see(wanted.desired, hosts)
         return run_async(_plan_and_run(wanted, state, concerned, choose, planner, done_word, warn, yes=yes))
 
 
@@ -210,14 +223,14 @@ def _document(entry: TrashEntry) -> dict[str, Any]:
 def _print_host(host: str, entries: Sequence[TrashEntry], now: datetime) -> None:
     click.echo(f"{host}: {counted(len(entries), 'object')} in the trash")
     for group in dict.fromkeys(entry.trashed.group for entry in entries):
-        click.echo(f"  group {group or 'unknown'}")
+        click.echo(printable(f"  group {group or 'unknown'}"))
         for entry in (entry for entry in entries if entry.trashed.group == group):
             removal = entry.observed.removal
             size = approximate_size(removal.bytes) if removal is not None else "?"
             snapshots = f", {counted(len(removal.snapshots), 'snapshot')}" if removal is not None and removal.snapshots else ""
             since = f"since {entry.at:%Y-%m-%d %H:%M}Z" if entry.at is not None else "since an unknown time"
             note = "; made way for its successor" if entry.trashed.replaced else ""
-            click.echo(f"    {entry.key.object}  {size}{snapshots}, {since}, {_expiry(entry, now)}{note}")
+            click.echo(printable(f"    {entry.key.object}  {size}{snapshots}, {since}, {_expiry(entry, now)}{note}"))
 
 
 def _expiry(entry: TrashEntry, now: datetime) -> str:

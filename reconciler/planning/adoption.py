@@ -2,7 +2,7 @@
 
 from reconciler.model.change import Change, FieldChange, Verb
 from reconciler.model.lifecycle import Adopt
-from reconciler.model.observed import Observed
+from reconciler.model.observed import REMOVAL, Observed
 from reconciler.model.plan import Reason
 from reconciler.model.resource import Resource
 from reconciler.planning.diff import difference
@@ -27,10 +27,13 @@ def draft_adoption(draft: Draft, kind: Kind, resource: Resource, observed: Obser
             return
         if is_refused_by_rule(draft, kind, resource, field, Verb.ADOPT):
             return
+    if observed.trashed is not None and observed.removal is None:
+        draft.wants.add((resource.key.kind, REMOVAL))
     change = Change(resource.key, Verb.ADOPT, found.fields, resource, observed, draft.mark(resource))
     equal = "nobody's mark is on it, and every stated field is equal"
     differs = "nobody's mark is on it, and lifecycle.adopt: once permits to change what differs"
-    draft.add(change, differs if found.fields else equal, resource.lifecycle, resource.origin)
+    caught = ", and it was caught on its way into the trash or out of it" if observed.trashed is not None else ""
+    draft.add(change, (differs if found.fields else equal) + caught, resource.lifecycle, resource.origin)
 
 
 def _refuse_as_different(draft: Draft, kind: Kind, resource: Resource, fields: tuple[FieldChange, ...]) -> None:

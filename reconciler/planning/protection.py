@@ -3,6 +3,7 @@
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from reconciler.model.key import Key
 from reconciler.model.lifecycle import Protect
 from reconciler.model.observed import Observed
 from reconciler.model.resource import Resource
@@ -26,8 +27,13 @@ def protection(draft: Draft, observed: Observed, resource: Resource | None = Non
         return Protection(f"it was last applied with protect: {row.lifecycle.protect}")
     if resource is not None and resource.lifecycle.protect is not Protect.NONE:
         return Protection(f"its manifest says protect: {resource.lifecycle.protect}")
+    return protection_by_limits(draft, draft.key(observed.name))
+
+
+def protection_by_limits(draft: Draft, key: Key) -> Protection | None:
+    """What the repository's guardrails or the controller's ceilings protect."""
     for limits in draft.limits:
         for pattern in limits.protect:
-            if fnmatchcase(str(draft.key(observed.name)), pattern):
+            if fnmatchcase(str(key), pattern):
                 return Protection(f"{whose(limits)} protect {pattern}", way_out(limits, "change", "protect", " first"))
     return None

@@ -7,15 +7,17 @@ from datetime import datetime, timedelta
 from reconciler.model.change import Change, Verb
 from reconciler.model.desired import Desired
 from reconciler.model.key import Key, ObjectName
-from reconciler.model.lifecycle import DEFAULT_LIFECYCLE, Protect
+from reconciler.model.lifecycle import DEFAULT_LIFECYCLE, Mode, Protect
 from reconciler.model.observed import Observed
 from reconciler.model.plan import Plan, PlanSource, Reason
 from reconciler.model.trash import Trashed, moment_of
 from reconciler.planning.draft import Draft
+from reconciler.planning.guardrail import enforce_policy
 from reconciler.planning.held import enforce_holds
 from reconciler.planning.invariants import check_plan
 from reconciler.planning.ownership import Ownership, ownership
 from reconciler.planning.planner import host_plan
+from reconciler.planning.protection import protection_by_limits
 from reconciler.planning.settle import settle
 from reconciler.planning.view import HostView
 from reconciler.provider.kind import Kind, is_within
@@ -83,6 +85,11 @@ def plan_restore(
     """
 
     def draft_one(draft: Draft, entry: TrashEntry) -> None:
+        if entry.key.kind != entry.name.kind:
+            cause = f"{entry.name} is marked as {entry.key.object}, which it can't be"
+            remedy = "write the Kind/name that it had into its dev.reconciler:key on the host, or purge it"
+            draft.block(entry.key, Verb.RESTORE, Reason.AMBIGUOUS, cause, remedy)
+            return
         observed = replace(entry.observed, name=_name_by_then(entry, chosen))
         change = Change(entry.key, Verb.RESTORE, observed=observed, mark=observed.mark)
         draft.add(change, f"it lies in the trash, group {entry.trashed.group or 'unknown'}", DEFAULT_LIFECYCLE, None)
@@ -132,6 +139,9 @@ def plan_purge(
             cause = f"it is marked protect: {mark.protect} on the host"
             draft.block(key, Verb.DELETE, Reason.PROTECTED, cause, f"restore {entry.key.object}, and lift the protection there")
             return
+        if protected := protection_by_limits(draft, entry.key):
+            draft.block(key, Verb.DELETE, Reason.PROTECTED, *protected)
+            return
         change = Change(key, Verb.DELETE, observed=entry.observed)
         draft.add(change, f"it was {entry.key.object}, and is to be purged from the trash", _PURGED, None)
 
@@ -155,6 +165,8 @@ def _plan(
         for entry in chosen:
             if entry.key.host == view.name:
                 draft_one(draft, entry)
+        _enforce_mode(draft)
+        enforce_policy(draft)
         enforce_holds(draft)
         settle(draft)
         finish(draft)
@@ -162,6 +174,16 @@ def _plan(
     made = Plan(source, created_at, tuple(sorted(hosts, key=lambda host: host.host)))
     check_plan(made, kinds)
     return made
+
+
+def _enforce_mode(draft: Draft) -> None:
+    """Whoever works on the trash wants it done now: where nothing may be changed that is refused, not reported."""
+    mode = draft.view.manifest.mode
+    if mode is Mode.ENFORCE:
+        return
+    for key in tuple(draft.changes):
+        cause, remedy = f"nothing is changed on a host in mode {mode}", "set spec.mode: enforce in its Host manifest first"
+        draft.block(key, draft.changes[key].change.verb, Reason.POLICY, cause, remedy, draft.view.manifest.origin)
 
 
 def _empty_places(draft: Draft) -> None:

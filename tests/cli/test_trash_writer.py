@@ -65,3 +65,72 @@ def test_the_trash_is_left_alone_where_the_host_or_the_key_is_held(ground: Groun
 
     assert (code, "held" in said) == (3, True), said
     assert ground.names() == before
+
+
+def in_mode(ground: Ground, mode: str) -> None:
+    host = ground.tree / "hosts/h/host.yaml"
+    host.write_text(f"{host.read_text()}  mode: {mode}\n")
+
+
+@pytest.mark.parametrize("verb", ["restore", "purge"])
+def test_the_trash_of_a_host_that_is_only_reported_is_left_alone_and_that_is_said(ground: Ground, verb: str) -> None:
+    before = ground.names()
+    in_mode(ground, "report")
+
+    code, said = trash(ground, verb, "h/Dataset/tank/a")
+
+    assert (code, "nothing is changed on a host in mode report" in said) == (3, True), said
+    assert ground.names() == before
+
+
+@pytest.mark.parametrize("verb", ["restore", "purge"])
+def test_the_trash_of_a_host_that_is_ignored_is_neither_seen_nor_touched(ground: Ground, verb: str) -> None:
+    before = ground.names()
+    in_mode(ground, "ignore")
+
+    code, said = trash(ground, verb, "h/Dataset/tank/a")
+
+    assert (code, "h: not looked at: its mode is ignore" in said) == (1, True), said
+    assert ground.names() == before
+
+
+def entry(ground: Ground) -> str:
+    return next(name for name in ground.names() if ".reconciler-trash/" in name)
+
+
+@pytest.mark.parametrize("key", ["garbage", "VNIC/net0", "Volume/tank/a"])
+def test_what_can_not_be_what_its_mark_says_does_not_come_back(ground: Ground, key: str) -> None:
+    ground.zfs("set", f"dev.reconciler:key={key}", entry(ground))
+    group = next(word for line in listed(ground).splitlines() if (word := line.partition("group ")[2]))
+    before = ground.names()
+
+    code, said = trash(ground, "restore", group)
+
+    assert (code, "ambiguous" in said, "internal error" in said) == (3, True, False), said
+    assert ground.names() == before
+
+
+def test_what_a_note_in_the_trash_says_is_shown_escaped(ground: Ground) -> None:
+    note = '{"at":"x","group":"g\\u001b[2J\\udcff","ttl":null}'
+    ground.zfs("set", f"dev.reconciler:trash={note}", entry(ground))
+
+    assert "group g\\x1b[2J\\udcff" in listed(ground)
+
+
+def listed(ground: Ground) -> str:
+    ground.capture.readouterr()
+    assert run(["trash", "list", str(ground.tree), "--state", str(ground.state)]) == 0
+    return ground.capture.readouterr().out
+
+
+def test_what_went_in_no_one_knows_with_what_comes_back_alone(ground: Ground) -> None:
+    ground.write(dataset("tank/c"))
+    ground.converges()
+    for name in ground.names():
+        if ".reconciler-trash/" in name:
+            ground.zfs("set", "dev.reconciler:trash=garbled", name)
+    ground.write(dataset("tank/a"), dataset("tank/b"), dataset("tank/c"))
+
+    assert trash(ground, "restore", "h/Dataset/tank/a")[0] == 0
+
+    assert {"tank/a", "tank/b"} & ground.names() == {"tank/a"}

@@ -183,3 +183,17 @@ def test_a_mark_that_came_with_a_stream_tells_a_copy_from_another_machine(
     assert "restored" not in refusals, "from this machine: nobody's"
     ground.apply()
     assert {f"{ground.pool}/sent", f"{ground.pool}/restored"} <= ground.names()
+
+
+def test_what_lost_its_mark_on_the_way_into_the_trash_is_adopted_and_brought_back_in_one_pass(ground: Ground) -> None:
+    name = f"{ground.pool}/a"
+    ground.write(dataset(name))
+    ground.converges()
+    ground.zfs("set", 'dev.reconciler:trash={"at":"","group":"","mounted":true,"saved":{"canmount":null},"ttl":null}', name)
+    ground.zfs("set", "canmount=noauto", name)
+    ground.zfs("inherit", "dev.reconciler:owner", name)
+    ground.write(dataset(name, "{adopt: ifEqual}"))
+
+    ground.converges()
+
+    assert ground.value(name, "canmount") == ("on", "default")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from reconciler.model.desired import Desired
+from reconciler.model.guardrails import Guardrails
 from reconciler.model.key import ObjectName
 from reconciler.model.lifecycle import Protect
 from reconciler.model.observed import Observed, Removal
@@ -116,3 +117,22 @@ def test_nothing_but_what_lies_in_the_trash_is_an_entry() -> None:
 
     assert [entry.key.name for entry in trash_entries(one, OWNER)] == ["tank/b"]
     assert trash_entries(one, "another") == ()
+
+
+def test_guardrails_protect_what_lies_in_the_trash_under_the_name_that_it_had() -> None:
+    one = replace(view([], [in_trash(dataset("tank/a"), number=1), in_trash(dataset("tank/b"), number=2)]), whole=False)
+    desired = replace(DESIRED, guardrails=Guardrails(protect=("*/Dataset/tank/a",)))
+
+    plan = plan_purge(desired, [one], KINDS, SOURCE, NOW, trash_entries(one, OWNER)).hosts[0]
+
+    assert list(refusals(plan).values()) == ["protected"]
+    assert len(changes(plan)) == 1
+
+
+def test_a_forbidden_verb_is_not_planned_over_the_trash_either() -> None:
+    one = replace(view([], [in_trash(dataset("tank/a"), number=1)]), whole=False)
+    desired = replace(DESIRED, guardrails=Guardrails(forbid_verbs=("delete",)))
+
+    plan = plan_purge(desired, [one], KINDS, SOURCE, NOW, trash_entries(one, OWNER)).hosts[0]
+
+    assert list(refusals(plan).values()) == ["policy"]
