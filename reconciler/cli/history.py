@@ -22,7 +22,9 @@ FORMAT = "reconciler.history/v1"
 @click.option(
     "--since", metavar="WHEN", help="Only what began since: a duration (2h, 7d) or a time (2026-01-31, 2026-01-31T08:00Z)."
 )
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Show so many of the newest entries.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="Show so many of the newest entries."
+)
 @click.option("--commands", "show_commands", is_flag=True, help="Show the commands too.")
 def command(target: str | None, state: Path | None, output: str, since: str | None, limit: int, show_commands: bool) -> int:
     """Show what was run: on all hosts, on one HOST, or on one object (KEY: host/Kind/name); the newest last.
@@ -115,6 +117,9 @@ def _since(text: str, now: datetime) -> float:
         return now.timestamp() - parse_duration(text)
     except InvalidValue:
         pass
+    except OverflowError:
+        # Longer than any time that can be told.
+        return 0.0
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as wrong:

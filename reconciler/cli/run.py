@@ -93,8 +93,8 @@ async def _once(
         stop, progress = asyncio.Event(), LogProgress(log)
         with stopping(stop.set, lambda text: log.info("stopping", hint=text), STOP_HINT) as stopped:
             results = await apply_hosts(setting, planned, wanted.desired, connections, journal, progress, stop)
-    for result in results:
-        tell_result(log, result, wanted.source.revision)
+        for result in results:
+            tell_result(log, result, wanted.source.revision)
     return stopped.code or result_exit_code(results)
 
 

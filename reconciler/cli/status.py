@@ -9,7 +9,7 @@ from reconciler.cli.options import output_option, state_directory, state_option
 from reconciler.cli.output import print_json
 from reconciler.model.errors import ExitCode
 from reconciler.planning.render_text import short_revision
-from reconciler.planning.words import told_moment
+from reconciler.planning.words import printable, told_moment
 from reconciler.store.database import Database
 from reconciler.store.status import statuses
 
@@ -51,7 +51,7 @@ def _print(entry: dict[str, Any]) -> None:
     for condition in entry["conditions"]:
         bad = "False" if condition["type"] == "Ready" else "True"
         if condition["status"] == bad:
-            click.echo(f"  {condition['type']} {condition['reason']}: {condition['message']}")
+            click.echo(printable(f"  {condition['type']} {condition['reason']}: {condition['message']}"))
     for resource in entry["resources"]:
         for condition in resource["conditions"]:
-            click.echo(f"  {resource['key']}  {condition['reason']}: {condition['message']}")
+            click.echo(printable(f"  {resource['key']}  {condition['reason']}: {condition['message']}"))

@@ -14,6 +14,7 @@ from reconciler.hosts.head_start import HeadStart
 from reconciler.hosts.local import NO_HEAD_START
 from reconciler.model.change import REMOVALS
 from reconciler.model.desired import Desired
+from reconciler.model.errors import ReconcilerError
 from reconciler.model.guardrails import Guardrails
 from reconciler.model.key import Key
 from reconciler.model.plan import HostPlan, Reason
@@ -86,8 +87,12 @@ async def apply_hosts(
         for host in planned.plan.hosts
     )
     if desired.whole:
-        for result in results:
-            keep_status(setting, planned.views[result.host], result, revision, revision, "")
+        try:
+            for result in results:
+                keep_status(setting, planned.views[result.host], result, revision, revision, "")
+        except ReconcilerError as trouble:
+            # What was done is told first; this is when the journal is closed.
+            journal.note_trouble(trouble)
     return results
 
 

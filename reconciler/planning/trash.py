@@ -193,6 +193,10 @@ def _empty_places(draft: Draft) -> None:
         if (container := draft.kinds[key.kind].container(key.name)) is not None:
             places.setdefault(container, []).append(key)
     for place, keys in places.items():
+        # Whoever takes snapshots of a whole pool has some of the place too, and it stays with them.
+        around = [observed.removal for name, observed in draft.objects.items() if name.name == place]
+        if any(removal is not None and (removal.snapshots or removal.obstacles) for removal in around):
+            continue
         inside = {name for name in draft.objects if draft.kinds[name.kind].container(name.name) == place}
         if inside == {key.object for key in keys}:
             last = keys[-1]

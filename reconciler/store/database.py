@@ -1,13 +1,14 @@
 """The SQLite file of a state directory: opening it, its tables, and one transaction at a time."""
 
 import contextlib
+import json
 import os
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from reconciler.model.errors import ReconcilerError
 
@@ -86,6 +87,13 @@ class Database:
             yield from found
         except _TROUBLE as trouble:
             raise unusable(self.path, trouble) from trouble
+
+    def document(self, cell: object) -> Any:
+        """The JSON of a cell. ReconcilerError when it is none: every cell is written by us, so the file is damaged."""
+        try:
+            return json.loads(str(cell))
+        except ValueError as damage:
+            raise unusable(self.path, damage) from damage
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -25,7 +25,7 @@ class Decision(NamedTuple):
 def decisions_of(database: Database, host: str) -> dict[Key, Decision]:
     rows = database.rows("SELECT kind, name, document, since FROM decision WHERE host = ?", (host,))
     return {
-        Key(host, str(kind), str(name)): Decision(json.loads(str(document)), float(str(since)))
+        Key(host, str(kind), str(name)): Decision(database.document(document), float(str(since)))
         for kind, name, document, since in rows
     }
 

@@ -15,7 +15,7 @@ def kept_facts(database: Database, host: str, boot_id: str, now: float) -> HostF
     """The facts read earlier in this boot, if they are fresh enough; `now` in seconds since the epoch."""
     query = "SELECT facts FROM facts WHERE host = ? AND boot_id = ? AND read_at BETWEEN ? AND ?"
     for (document,) in database.rows(query, (host, boot_id, now - FACTS_HOLD_S, now)):
-        return _facts(json.loads(str(document)))
+        return _facts(database.document(document))
     return None
 
 

@@ -1,6 +1,5 @@
 """What the journal tells: the actions that were begun, what became of each, and with which commands."""
 
-import json
 from dataclasses import dataclass
 
 from reconciler.model.key import Key
@@ -45,7 +44,7 @@ def history(
         f"FROM journal WHERE {' AND '.join(wanted)} ORDER BY id DESC LIMIT ?"
     )
     rows = database.rows(query, (*values, *place, limit))
-    return tuple(_entry(*cells) for cells in rows)[::-1]
+    return tuple(_entry(database, *cells) for cells in rows)[::-1]
 
 
 def keys_in_history(database: Database, host: str) -> frozenset[Key]:
@@ -55,6 +54,7 @@ def keys_in_history(database: Database, host: str) -> frozenset[Key]:
 
 
 def _entry(
+    database: Database,
     host: object,
     kind: object,
     name: object,
@@ -77,7 +77,7 @@ def _entry(
         None if ended is None else float(str(ended)),
         None if state is None else str(state),
         int(str(attempts or 0)),
-        tuple(tuple(argv) for argv in json.loads(str(commands))),
+        tuple(tuple(argv) for argv in database.document(commands)),
         str(failure or ""),
         str(command or ""),
         str(remedy or ""),

@@ -82,6 +82,10 @@ class Journal:
         if trouble is not None:
             raise trouble
 
+    def note_trouble(self, trouble: Exception) -> None:
+        """Keeps the first failure to record something, here or beside the journal, until it is raised."""
+        self._trouble = self._trouble or trouble
+
     def _enqueue(self, write: Write) -> "asyncio.Future[None]":
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         future.add_done_callback(self._note)
@@ -93,8 +97,8 @@ class Journal:
     def _note(self, future: "asyncio.Future[None]") -> None:
         """Keeps the first failure, so that a record nobody waits for can't be lost in silence."""
         trouble = None if future.cancelled() else future.exception()
-        if self._trouble is None and isinstance(trouble, Exception):
-            self._trouble = trouble
+        if isinstance(trouble, Exception):
+            self.note_trouble(trouble)
 
     async def _flush(self) -> None:
         loop = asyncio.get_running_loop()

@@ -13,11 +13,13 @@ def write_status(database: Database, host: str, document: dict[str, Any]) -> Non
 
 def statuses(database: Database) -> tuple[dict[str, Any], ...]:
     """All hosts' documents, by host name."""
-    return tuple(json.loads(str(row[0])) for row in database.rows("SELECT document FROM status ORDER BY host"))
+    return tuple(database.document(row[0]) for row in database.rows("SELECT document FROM status ORDER BY host"))
 
 
 def status_of(database: Database, host: str) -> dict[str, Any] | None:
-    return next((json.loads(str(row[0])) for row in database.rows("SELECT document FROM status WHERE host = ?", (host,))), None)
+    return next(
+        (database.document(row[0]) for row in database.rows("SELECT document FROM status WHERE host = ?", (host,))), None
+    )
 
 
 def drop_status(database: Database, host: str) -> None:

@@ -193,12 +193,13 @@ def test_a_doctor_looks_at_the_state_directory(ground: Ground) -> None:
     assert f"ok      state directory: {ground.state}" in told.out
 
 
-def test_what_was_done_is_told_although_the_disk_was_full_before_it_could_be_recorded(ground: Ground) -> None:
+@pytest.mark.parametrize("record", ["UPDATE ON journal", "INSERT ON status"])
+def test_what_was_done_is_told_although_the_disk_was_full_before_it_could_be_recorded(ground: Ground, record: str) -> None:
     ground.write(dataset("tank/a"))
     said(ground, ground.state, "apply", str(ground.tree), "--yes")
     ground.write(dataset("tank/a"), dataset("tank/b"))
     database = Database.open(ground.state)
-    with full_disk(database, "UPDATE ON journal"):
+    with full_disk(database, record):
         told = said(ground, ground.state, "apply", str(ground.tree), "--yes", "--output", "json")
     database.close()
     again = said(ground, ground.state, "apply", str(ground.tree), "--yes")
@@ -209,3 +210,31 @@ def test_what_was_done_is_told_although_the_disk_was_full_before_it_could_be_rec
     assert "database or disk is full" in told.err
     assert is_told_well(told, ground.state)
     assert again.exit_code == 0
+
+
+def test_a_single_pass_too_tells_what_was_done_although_it_could_not_be_recorded(ground: Ground) -> None:
+    ground.write(dataset("tank/a"))
+    said(ground, ground.state, "apply", str(ground.tree), "--yes")
+    ground.write(dataset("tank/a"), dataset("tank/b"))
+    database = Database.open(ground.state)
+    with full_disk(database, "INSERT ON status"):
+        told = said(ground, ground.state, "run", str(ground.tree), "--once")
+    database.close()
+
+    assert (told.exit_code, "database or disk is full" in told.err) == (1, True), told.err
+    assert '"event": "converged"' in told.err, told.err
+
+
+@pytest.mark.parametrize("statement", ["UPDATE journal SET commands = 'x'", "UPDATE status SET document = '{'"])
+def test_a_state_file_that_holds_what_we_never_wrote(ground: Ground, statement: str) -> None:
+    ground.write(dataset("tank/a"))
+    said(ground, ground.state, "apply", str(ground.tree), "--yes")
+    database = Database.open(ground.state)
+    with database.transaction() as connection:
+        connection.execute(statement)
+    database.close()
+
+    told = said(ground, ground.state, "why", "h/Dataset/tank/a")
+
+    assert told.exit_code == 1
+    assert is_told_well(told, ground.state)

@@ -257,3 +257,23 @@ def test_history_tells_of_a_failure_and_of_an_end_that_nobody_saw(ground: Ground
     assert "create h/Dataset/tank/a: no end is known: it is next, still runs, or was interrupted" in out
     assert "update h/Dataset/tank/a: failed after" in out
     assert "    command: zfs set quota=1073741824 tank/a\n    remedy: " in out
+
+
+def test_a_time_or_a_number_beyond_all_bounds_shows_what_there_is(ground: Ground) -> None:
+    ground.write(dataset("tank/a"))
+    ground.converges()
+
+    assert "create" in said(ground, "history", "--since", "9" * 400 + "d")[1]
+    assert said(ground, "history", "--limit", "9" * 30)[0] == 64
+
+
+def test_no_ones_words_forge_a_line_of_the_status(ground: Ground) -> None:
+    ground.write(dataset("tank/a"))
+    hold = ["hold", "h", str(ground.tree), "--state", str(ground.state), "--for", "1h"]
+    assert run([*hold, "--why", "\x1b[2Jx\nh: ready"]) == 0
+    ground.apply()
+
+    shown = said(ground, "status")[1]
+
+    assert "\\x1b[2Jx\\nh: ready" in shown
+    assert "\nh: ready" not in shown

@@ -136,3 +136,11 @@ def test_a_forbidden_verb_is_not_planned_over_the_trash_either() -> None:
     plan = plan_purge(desired, [one], KINDS, SOURCE, NOW, trash_entries(one, OWNER)).hosts[0]
 
     assert list(refusals(plan).values()) == ["policy"]
+
+
+def test_a_place_of_which_there_are_snapshots_stays() -> None:
+    place = replace(observed(TRASH_PLACE), removal=Removal(0, (f"{TRASH_PLACE}@daily",)))
+
+    plan = purged([place, in_trash(dataset("tank/a"))])
+
+    assert f"zfs destroy {TRASH_PLACE}" not in commands(plan)
