@@ -25,7 +25,7 @@ PRECEDENCE = (
 
 def plan_exit_code(plan: Plan, *, tell_pending: bool) -> int:
     """The end of `plan`: unreadable, blocked, pending (only where asked for), else 0."""
-    return _worst(_plan_ends(plan.hosts, tell_pending=tell_pending))
+    return worst(_plan_ends(plan.hosts, tell_pending=tell_pending))
 
 
 def result_exit_code(results: Sequence[HostResult]) -> int:
@@ -39,7 +39,7 @@ def result_exit_code(results: Sequence[HostResult]) -> int:
             ends.append(ExitCode(result.trouble.exit_code))
         if result.final.runnable:
             ends.append(ExitCode.FAILED)
-    return _worst(ends)
+    return worst(ends)
 
 
 def result_document(revision: str, results: Sequence[HostResult]) -> dict[str, Any]:
@@ -117,6 +117,7 @@ def _plan_ends(hosts: Iterable[HostPlan], *, tell_pending: bool) -> list[ExitCod
     return ends
 
 
-def _worst(ends: Iterable[ExitCode]) -> int:
+def worst(ends: Iterable[ExitCode]) -> int:
+    """Of several ends the first that applies."""
     found = set(ends)
     return next(end for end in PRECEDENCE if end in found)

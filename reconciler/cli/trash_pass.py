@@ -13,17 +13,19 @@ from reconciler.cli.event_loop import run_async
 from reconciler.cli.options import SourceChoice
 from reconciler.cli.output import is_terminal, print_json, print_lines
 from reconciler.cli.progress import progress
+from reconciler.cli.result import worst
 from reconciler.cli.signals import STOP_HINT, answering, stopping
 from reconciler.cli.source import Loaded, chosen_hosts, loaded
 from reconciler.controller.applying import working_state
 from reconciler.controller.installed import installed_registry
 from reconciler.controller.passes import Connections, Setting
-from reconciler.controller.trash import PlanTrash, TrashWork, carry_out_all, look_at_trash
+from reconciler.controller.trash import PlanTrash, TrashWork, WorkDone, carry_out_all, look_at_trash
 from reconciler.model.desired import Desired
 from reconciler.model.errors import ExitCode, InvalidValue, ReconcilerError
 from reconciler.model.key import parse_key
 from reconciler.model.lifecycle import Mode
 from reconciler.model.outcome import OutcomeState
+from reconciler.model.plan import Plan
 from reconciler.model.quantity import approximate_size, format_duration
 from reconciler.planning.render_json import timestamp
 from reconciler.planning.render_text import summary_text, work_lines
@@ -101,7 +103,7 @@ def restore(what: str, choice: SourceChoice, state: Path, hosts: tuple[str, ...]
                 text = f"no manifest names {entry.key}: the next apply moves it to the trash again; put its manifest back"
                 click.echo(printable(f"warning: {text}"), err=True)
 
-    return _work(choice, state, hosts, choose, plan_restore, "restored", warn, yes=yes)
+    return _work(choice, state, hosts or _host_in(what), choose, plan_restore, "restored", warn, yes=yes)
 
 
 def purge(what: str | None, choice: SourceChoice, state: Path, hosts: tuple[str, ...], *, yes: bool) -> int:
@@ -112,12 +114,20 @@ def purge(what: str | None, choice: SourceChoice, state: Path, hosts: tuple[str,
             return _named(what, entries)
         return [entry for entry in entries if entry.expires is not None and entry.expires <= now]
 
-    return _work(choice, state, hosts, choose, plan_purge, "purged", yes=yes)
+    return _work(choice, state, hosts or _host_in(what or ""), choose, plan_purge, "purged", yes=yes)
+
+
+def _host_in(what: str) -> tuple[str, ...]:
+    """The host that a key names, so that no other need be reached; none for a group."""
+    try:
+        return (parse_key(what).host,)
+    except InvalidValue:
+        return ()
 
 
 def _named(what: str, entries: Sequence[TrashEntry]) -> Sequence[TrashEntry]:
     """The entries of a group, or the one of a key that went in last. ReconcilerError when there is none."""
-    if group := [entry for entry in entries if entry.trashed.group == what]:
+    if what and (group := [entry for entry in entries if entry.trashed.group == what]):
         return [entry for entry in group if not entry.trashed.replaced] or group
     if mine := [entry for entry in entries if str(entry.key) == what]:
         return [next((entry for entry in mine if not entry.trashed.replaced), mine[0])]
@@ -183,17 +193,28 @@ async def _plan_and_run(
         with progress(total) as shown, stopping(stop.set, lambda text: click.echo(text, err=True), STOP_HINT) as stopped:
             work = TrashWork(wanted.desired, views, chosen, planner, made)
             done = await carry_out_all(setting, work, connections, journal, shown, stop)
-    failed = False
-    for host, outcomes in done:
-        good = sum(outcome.state is OutcomeState.SUCCEEDED for outcome in outcomes)
-        failed = failed or good < len(outcomes)
-        rest = f", {len(outcomes) - good} not" if good < len(outcomes) else ""
-        click.echo(f"{host.host}: {counted(good, 'object')} {done_word}{rest}")
-    if stopped.code:
-        return stopped.code
-    if failed:
-        return ExitCode.FAILED
-    return ExitCode.BLOCKED if any(host.blocked for host in made.hosts) else ExitCode.CONVERGED
+        for end in done:
+            _tell(end, done_word)
+    return stopped.code or _exit_code(made, done)
+
+
+def _tell(work: WorkDone, done_word: str) -> None:
+    if work.trouble is not None:
+        click.echo(f"error: {work.trouble}", err=True)
+        return
+    good = sum(outcome.state is OutcomeState.SUCCEEDED for outcome in work.outcomes)
+    rest = f", {len(work.outcomes) - good} not" if good < len(work.outcomes) else ""
+    click.echo(f"{work.host}: {counted(good, 'object')} {done_word}{rest}")
+
+
+def _exit_code(made: Plan, done: Sequence[WorkDone]) -> int:
+    ends = [ExitCode.BLOCKED if any(host.blocked for host in made.hosts) else ExitCode.CONVERGED]
+    for work in done:
+        if work.trouble is not None:
+            ends.append(ExitCode(work.trouble.exit_code))
+        if any(outcome.state is not OutcomeState.SUCCEEDED for outcome in work.outcomes):
+            ends.append(ExitCode.FAILED)
+    return worst(ends)
 
 
 def _confirmed() -> bool:

@@ -64,6 +64,15 @@ class TrashWork:
     plan: Plan
 
 
+@dataclass(frozen=True, slots=True)
+class WorkDone:
+    """What became of the work on one host; `trouble` is what kept it from beginning."""
+
+    host: str
+    outcomes: tuple[Outcome, ...] = ()
+    trouble: ReconcilerError | None = None
+
+
 async def carry_out_all(
     setting: Setting,
     work: TrashWork,
@@ -71,27 +80,37 @@ async def carry_out_all(
     journal: Journal,
     progress: Progress,
     stop: asyncio.Event,
-) -> list[tuple[HostPlan, tuple[Outcome, ...]]]:
-    """Does the work on all its hosts side by side, as their only writer. ReconcilerError where we are not, or where the plan
-    would be another by now."""
+) -> list[WorkDone]:
+    """Does the work on all its hosts side by side, as their only writer. Nothing is done on a host where we are not, or where
+    the plan would be another by now; trouble on one ends no other."""
     source = work.plan.source
 
-    async def one(host: HostPlan) -> tuple[HostPlan, tuple[Outcome, ...]]:
+    async def one(host: HostPlan) -> WorkDone:
         view = work.views[host.host]
         transport = await connections.to(view.manifest)
-        async with only_writer(transport, view, work.desired.owner, setting.state, setting.now, stop) as writer:
-            if writer.is_out_of_date:
-                view = (await look_at_trash(setting, work.desired, connections, (host.host,)))[host.host]
-                names = {entry.name for entry in work.chosen}
-                chosen = [entry for entry in trash_entries(view, work.desired.owner) if entry.name in names]
-                kinds = setting.registry.kinds
-                again = work.planner(work.desired, (view,), kinds, source, work.plan.created_at, chosen).hosts[0]
-                if [action.id for action in again.actions] != [action.id for action in host.actions]:
-                    cause = f"{host.host}: another writer has changed the host, or a hold there has, since we looked"
-                    remedy = "nothing was done; look again with `reconciler trash list`"
-                    raise ReconcilerError(cause, remedy=remedy, exit_code=ExitCode.STALE)
-                host = again
-            outcomes = await carry_out(setting, view, host, source.revision, connections, journal, progress, writer.stop)
-        return host, outcomes
+        try:
+            async with only_writer(transport, view, work.desired.owner, setting.state, setting.now, stop) as writer:
+                if writer.is_out_of_date:
+                    view = (await look_at_trash(setting, work.desired, connections, (host.host,)))[host.host]
+                    host = _planned_again(setting, work, view, host)
+                outcomes = await carry_out(setting, view, host, source.revision, connections, journal, progress, writer.stop)
+        except ReconcilerError as trouble:
+            return WorkDone(host.host, trouble=trouble)
+        return WorkDone(host.host, outcomes)
 
     return await every(one(host) for host in work.plan.hosts if host.runnable)
+
+
+def _planned_again(setting: Setting, work: TrashWork, view: HostView, shown: HostPlan) -> HostPlan:
+    """The plan over a newer look. ReconcilerError when it does something else than the one that was shown."""
+    names = {entry.name for entry in work.chosen}
+    chosen = [entry for entry in trash_entries(view, work.desired.owner) if entry.name in names]
+    kinds, source = setting.registry.kinds, work.plan.source
+    again = work.planner(work.desired, (view,), kinds, source, work.plan.created_at, chosen).hosts[0]
+    if [action.id for action in again.actions] != [action.id for action in shown.actions]:
+        raise ReconcilerError(
+            f"{shown.host}: another writer has changed the host, or a hold there has, since we looked",
+            remedy="nothing was done there; look again with `reconciler trash list`",
+            exit_code=ExitCode.STALE,
+        )
+    return again

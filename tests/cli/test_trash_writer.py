@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli.main import run
+from reconciler.emulation.faults import Fault, FaultKind
 from reconciler.hosts.emulated import EmulatedTransport
 from reconciler.hosts.facts import read_facts
 from reconciler.hosts.lease import this_process
 from reconciler.hosts.own_names import lock_name
 from tests.cli.children import Ended, Shell
+from tests.cli.hosts import break_host, host_in
 from tests.e2e.ground import Ground, dataset
 
 
@@ -134,3 +136,60 @@ def test_what_went_in_no_one_knows_with_what_comes_back_alone(ground: Ground) ->
     assert trash(ground, "restore", "h/Dataset/tank/a")[0] == 0
 
     assert {"tank/a", "tank/b"} & ground.names() == {"tank/a"}
+
+
+def two_hosts(ground: Ground) -> None:
+    """A second host `i`, on which tank/a lies in the trash too."""
+    manifest = (ground.tree / "hosts/h/host.yaml").read_text().replace("name: h", "name: i")
+    (ground.tree / "hosts/i").mkdir()
+    (ground.tree / "hosts/i/host.yaml").write_text(manifest)
+    objects = ground.tree / "hosts/i/objects.yaml"
+    for texts in ([dataset("tank/a"), dataset("tank/b")], [dataset("tank/b")]):
+        objects.write_text("\n---\n".join(texts))
+        assert ground.reconciler("apply", "--yes", "--host", "i").exit_code == 0
+
+
+def test_what_was_done_on_one_host_is_told_although_another_is_locked(ground: Ground, shell: Shell) -> None:
+    ground.write(dataset("tank/b"))
+    two_hosts(ground)
+
+    async def while_locked() -> Ended:
+        transport = EmulatedTransport.open(ground.state / "hosts/h.sqlite", system="omnios", hostname="h")
+        facts, _ = await read_facts(transport, (), {}, lambda _: None)
+        lease = await transport.lease(lock_name("tests", facts.host_id, "h"), this_process(Path("/elsewhere")))
+        try:
+            return await asyncio.to_thread(purge_all, ground, shell)
+        finally:
+            await lease.release()
+            await transport.close()
+
+    done = asyncio.run(while_locked())
+
+    assert (done.exit_code, "h: another writer holds the host: pid" in done.err) == (6, True), done.err
+    assert "i: 1 object purged" in done.out
+
+
+def purge_all(ground: Ground, shell: Shell) -> Ended:
+    """Purges what lies in the trash of both hosts, once all of it has expired."""
+    for name in ("h", "i"):
+        with host_in(ground.state, name) as host:
+            for kept in host.drift(("zfs", "list", "-H", "-o", "name")).stdout.decode().split():
+                if ".reconciler-trash/" in kept:
+                    note = '{"at":"20200101T000000.000Z","group":"0123","ttl":1}'
+                    assert host.drift(("zfs", "set", f"dev.reconciler:trash={note}", kept)).exit_code == 0
+    return shell.run("trash", "purge", "--expired", "tree", "--yes")
+
+
+def test_a_key_is_worked_on_although_another_host_can_not_be_reached(ground: Ground) -> None:
+    two_hosts(ground)
+    break_host(ground.state, Fault(FaultKind.FAIL, "zfs", "get", times=None), name="i")
+
+    assert trash(ground, "restore", "h/Dataset/tank/a")[0] == 0
+
+
+def test_no_name_at_all_names_nothing(ground: Ground) -> None:
+    ground.zfs("set", "dev.reconciler:trash=garbled", entry(ground))
+    before = ground.names()
+
+    assert trash(ground, "purge", "")[0] == 1
+    assert ground.names() == before
