@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -47,6 +47,10 @@ class Tally:
         """Removals on other hosts."""
         others = [size for name, removals in self.by_host.items() if name != host for size in removals.values()]
         return Taken(len(others), sum(others))
+
+    def lacks(self, host: str, removals: Mapping[Key, int]) -> bool:
+        """Whether some of what a host's plan takes was not noted yet."""
+        return not removals.keys() <= self.by_host.get(host, {}).keys()
 
     def add(self, host: str, removals: Mapping[Key, int]) -> None:
         """Notes what a host's plan takes, as bytes by key. That adds up over its passes; what is tried again counts once."""
@@ -189,6 +193,12 @@ class HostLoop:
 
         def permitted(plan: HostPlan) -> HostPlan:
             nonlocal ran
+            # One that was made anew under the lock may take what nobody has counted yet, by what others took before.
+            if self.tally.lacks(self.host, taken(plan)) and self.tally.elsewhere(self.host) != elsewhere:
+                self._wake.set()
+                ran = replace(plan, actions=())
+                return ran
+            self.tally.add(self.host, taken(plan))
             ran = self._backoff.turn(plan, revision, self.clock()).plan
             return ran
 
@@ -204,9 +214,6 @@ class HostLoop:
             elsewhere,
             permitted=permitted,
         )
-        # A plan that was made anew under the lock may take other things.
-        if result.ran is not None:
-            self.tally.add(self.host, taken(result.ran))
         self._backoff.note(ran, result.outcomes, result.final, revision, self.clock())
         return result, view, self._backoff.turn(result.final, revision, self.clock())
 

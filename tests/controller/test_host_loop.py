@@ -1,6 +1,7 @@
 """One host's loop: what a pass does, what ends it, what it survives."""
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from pathlib import Path
@@ -10,17 +11,19 @@ import pytest
 
 from reconciler.controller.host_loop import HostLoop
 from reconciler.emulation.faults import Fault, FaultKind
+from reconciler.hosts.lease import Holder, Lease
 from reconciler.hosts.transport import Transport
 from reconciler.model.command import Command
 from reconciler.model.errors import ReconcilerError
 from reconciler.model.host import HostManifest
+from reconciler.model.key import Key
 from reconciler.planning.guardrail import Taken
 from reconciler.provider.registry import Registry
 from reconciler.store.journal import unfinished_keys
 from reconciler.store.ledger import ledger_of
 from reconciler.store.status import status_of
 from tests.cli.hosts import break_host, commands_run, everything_on, host_in, mend_host
-from tests.controller.inside import Inside, Steered, full_disk, inside, until
+from tests.controller.inside import Inside, Steered, _Told, full_disk, inside, until
 from tests.controller.running import dataset, host, objects
 
 Story = Callable[[Inside], Coroutine[Any, Any, None]]
@@ -199,7 +202,6 @@ def test_a_plan_for_a_revision_that_is_out_of_date_is_never_begun(played: Callab
 
 def test_a_plan_is_made_anew_when_other_hosts_took_something_meanwhile(played: Callable[..., None]) -> None:
     """Else two hosts that plan at the same time could take more together than one revision may."""
-    from reconciler.model.key import Key
 
     async def story(made: Inside) -> None:
         loop = made.loop()
@@ -221,6 +223,61 @@ def test_a_plan_is_made_anew_when_other_hosts_took_something_meanwhile(played: C
 
         assert "31 removals over all hosts" in made.log.said("blocked")[0]["cause"]
         assert "tank/go" in everything_on(made.setting.state)
+
+    played(story, dataset("tank/keep"), dataset("tank/go"))
+
+
+HELD = json.dumps(
+    {
+        "format": "reconciler.holds/v1",
+        "holds": [
+            {
+                "kind": "Dataset",
+                "name": "tank/go",
+                "who": "somebody",
+                "why": "by hand",
+                "since": "2026-01-01T00:00:00+00:00",
+                "until": "9999-01-01T00:00:00+00:00",
+            }
+        ],
+    }
+)
+
+
+def test_a_plan_made_anew_under_the_lock_takes_no_more_than_the_others_left(
+    played: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hold that is released right before the lock is had sets free a removal that no one has counted yet."""
+
+    async def story(made: Inside) -> None:
+        loop = made.loop()
+        await one_pass(loop)
+        made.put("two", {**host(), **objects(dataset("tank/keep", "1GiB"))})
+        made.enforce("two")
+        text, lease = [HELD], _Told.lease
+
+        def there() -> str:
+            return everything_on(made.setting.state)
+
+        async def note(told: _Told, name: str) -> str:
+            return text[0]
+
+        async def released_and_leased(told: _Told, name: str, holder: Holder) -> Lease:
+            if text[0]:
+                text[0] = ""
+                made.tally.add("k", {Key("k", "Dataset", f"tank/{number}"): 0 for number in range(30)})
+            return await lease(told, name, holder)
+
+        monkeypatch.setattr(_Told, "note", note)
+        monkeypatch.setattr(_Told, "lease", released_and_leased)
+        loop.shutdown.clear()
+        running = asyncio.create_task(loop.run())
+        await until(lambda: "31 removals" in str(made.log.said("blocked")) or "tank/go" not in there(), "it is decided")
+        made.shutdown.set()
+        loop.wake(newer=False)
+        await running
+
+        assert "tank/go" in there()
 
     played(story, dataset("tank/keep"), dataset("tank/go"))
 
