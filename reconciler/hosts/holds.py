@@ -47,7 +47,7 @@ def _holds(text: str, name: str) -> tuple[Hold, ...]:
         if document["format"] != FORMAT:
             raise ValueError(f"its format is not {FORMAT}")
         return tuple(_hold(entry) for entry in document["holds"])
-    except (ValueError, LookupError, TypeError) as damage:
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as damage:
         raise ReconcilerError(
             f"the holds on the host can't be read: {name}: {type(damage).__name__}: {damage}",
             remedy="mend the file, or delete it and place the holds anew with `reconciler hold`",
@@ -56,7 +56,14 @@ def _holds(text: str, name: str) -> tuple[Hold, ...]:
 
 def _hold(entry: dict[str, Any]) -> Hold:
     name = ObjectName(str(entry["kind"]), str(entry["name"])) if "kind" in entry else None
-    return Hold(name, str(entry["who"]), str(entry["why"]), _time(entry["since"]), _time(entry["until"]))
+    return Hold(name, _words(entry["who"]), _words(entry["why"]), _time(entry["since"]), _time(entry["until"]))
+
+
+def _words(value: object) -> str:
+    """A text that can be part of a document; ValueError for halves of characters."""
+    text = str(value)
+    text.encode("utf-8", "surrogateescape")
+    return text
 
 
 def _time(text: str) -> datetime:

@@ -138,7 +138,9 @@ def _rename_objection(draft: Draft, drafted: Drafted, inside: dict[ObjectName, l
         return _carrier_objection(draft, drafted)
     staying = [name for name in inside.get(change.observed.name, ()) if not _moves(draft, name, drafted)]
     if staying:
-        remedy = "remove or rename what lies inside first"
+        new = (draft.moved_away[name] for name in staying if name in draft.moved_away)
+        refused = next((draft.blocked[key] for key in new if key in draft.blocked), None)
+        remedy = "remove or rename what lies inside first" if refused is None else _unblock(refused)
         return Reason.DEPENDENTS, f"{listed([str(name) for name in staying])} would move with it and may not", remedy
     return None
 

@@ -103,11 +103,17 @@ def test_many_writers_at_once_lose_no_hold(opened: Open) -> None:
     assert asyncio.run(read(opened)) == tuple(holds)
 
 
+HELD = '{{"format": "reconciler.holds/v1", "holds": [{{"who": "", "why": "{why}", "since": "{since}", "until": "{since}"}}]}}'
+
+
 @pytest.mark.parametrize(
     "damage",
     [
         "no json",
         "[]",
+        "[" * 100_000,
+        HELD.format(why="\\ud800", since="2026-01-01T00:00:00+00:00"),
+        HELD.format(why="", since="0001-01-01T00:00:00+14:00"),
         '{"format": "reconciler.holds/v2", "holds": []}',
         '{"format": "reconciler.holds/v1", "holds": [{}]}',
         '{"format": "reconciler.holds/v1", "holds": [{"who": "", "why": "", "since": "soon", "until": "later"}]}',

@@ -188,6 +188,20 @@ def test_a_lock_with_expiry_is_broken_when_its_holder_is_dead_or_silent(
     assert asyncio.run(_emulated_lock(tmp_path, holder, time.time() + left_s)) is is_broken
 
 
+@pytest.mark.parametrize("damage", ["no json", "[]", "3", '{"holder": "", "until": "soon"}'])
+def test_a_lock_that_can_not_be_read_is_broken_and_its_holder_counts_as_one_that_wrote(tmp_path: Path, damage: str) -> None:
+    async def scene() -> bool:
+        transport = EmulatedTransport.open(tmp_path / "h.sqlite", system="omnios", hostname="h")
+        await transport.change_note(NAME, lambda _: damage)
+        lease = await transport.lease(NAME, OURS)
+        undisturbed = lease.is_undisturbed_since(time.monotonic())
+        await lease.release()
+        await transport.close()
+        return undisturbed
+
+    assert not asyncio.run(scene())
+
+
 def test_a_holder_that_works_puts_the_expiry_off(tmp_path: Path) -> None:
     async def scene() -> bool:
         transport = EmulatedTransport.open(tmp_path / "h.sqlite", system="omnios", hostname="h")

@@ -147,6 +147,18 @@ def test_removals_that_are_held_do_not_count_against_the_guardrails() -> None:
     assert len(changes(plan)) == 2
 
 
+def test_what_waits_for_a_held_object_says_how_to_release_it() -> None:
+    outer, inner = dataset("tank/old", DELETE), dataset("tank/old/in", DELETE)
+    moved = [dataset("tank/new", moved_from="tank/old"), dataset("tank/new/in")]
+    there = [standing(outer), standing(inner)]
+    removed = held(hold("tank/old/in"), wanted=[], there=there, rows=[outer, inner])
+    renamed = held(hold("tank/old/in"), wanted=moved, there=there, rows=[outer, inner])
+
+    for plan, key in ((removed, "tank/old"), (renamed, "tank/new")):
+        (waiting,) = (item for item in plan.blocked if item.key.name == key)
+        assert "hold hv01/Dataset/tank/old/in --release" in waiting.remedy
+
+
 def test_an_expired_hold_is_none() -> None:
     holds = [hold("tank/a", until=NOW), hold("tank/b", until=NOW + timedelta(seconds=1)), hold()]
 
