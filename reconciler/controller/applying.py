@@ -1,8 +1,9 @@
 """Applying to all hosts of a plan at once, and what is kept of it in the state directory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -69,6 +70,7 @@ async def apply_hosts(
     """
     assert setting.database is not None
     revision = planned.plan.source.revision
+    permitted = _one_grows(planned.plan.hosts)
     for host in planned.plan.forgotten:
         forget_host(setting.database, journal, host)
     results = await every(
@@ -83,6 +85,7 @@ async def apply_hosts(
             stop,
             _on_other_hosts(planned, host.host),
             reviewed=reviewed,
+            permitted=permitted,
         )
         for host in planned.plan.hosts
     )
@@ -94,6 +97,25 @@ async def apply_hosts(
             # What was done is told first; this is when the journal is closed.
             journal.note_trouble(trouble)
     return results
+
+
+def _one_grows(hosts: Sequence[HostPlan]) -> Callable[[HostPlan], HostPlan]:
+    """Lets one host alone take more than was counted when all were planned, so that no limit over all hosts is passed.
+
+    A plan that was made anew under the lock may do so. Another one that would is left for the next apply.
+    """
+    counted = {host.host: taken(host).keys() for host in hosts}
+    grown: set[str] = set()
+
+    def permitted(plan: HostPlan) -> HostPlan:
+        if taken(plan).keys() <= counted[plan.host]:
+            return plan
+        if grown - {plan.host}:
+            return replace(plan, actions=())
+        grown.add(plan.host)
+        return plan
+
+    return permitted
 
 
 def keep_status(

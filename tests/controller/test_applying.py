@@ -1,6 +1,7 @@
 """Applying to several hosts at once: limits over all of them, trouble on one, an end in the middle, what is kept."""
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from reconciler.controller.applying import apply_hosts, forget_host, taken
 from reconciler.controller.log import LogProgress
 from reconciler.controller.passes import HostResult, Planned, every, plan_hosts
 from reconciler.emulation.faults import Fault, FaultKind
+from reconciler.hosts.lease import Holder, Lease
 from reconciler.model.change import Verb
 from reconciler.model.command import Command
 from reconciler.model.errors import ReconcilerError
@@ -19,7 +21,7 @@ from reconciler.store.journal import unfinished_keys
 from reconciler.store.ledger import hosts_in_ledger
 from reconciler.store.status import statuses
 from tests.cli.hosts import break_host, commands_run, everything_on, host_in
-from tests.controller.inside import Inside, inside
+from tests.controller.inside import Inside, _Told, inside
 from tests.controller.running import REPOSITORY, dataset, host, objects
 
 HOSTS = ("h", "k")
@@ -91,6 +93,37 @@ def test_removals_that_the_limit_over_all_hosts_holds_back_stay_blocked_in_the_l
             assert "tank/go1" in everything_on(made.setting.state, result.host)
 
     played(story, tree(dataset("tank/keep"), *(dataset(f"tank/go{number}") for number in range(3))))
+
+
+def test_holds_released_right_before_the_locks_let_no_more_go_than_the_limit_over_all_hosts(
+    played: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = [f"tank/go{number}" for number in range(3)]
+    times = {"since": "2026-01-01T00:00:00+00:00", "until": "9999-01-01T00:00:00+00:00"}
+    holds = [{"kind": "Dataset", "name": name, "who": "somebody", "why": "by hand", **times} for name in gone]
+    text, lease = [json.dumps({"format": "reconciler.holds/v1", "holds": holds})], _Told.lease
+
+    async def note(told: _Told, name: str) -> str:
+        return text[0]
+
+    async def released_and_leased(told: _Told, name: str, holder: Holder) -> Lease:
+        text[0] = ""
+        return await lease(told, name, holder)
+
+    async def story(made: Inside) -> None:
+        await applied(made)
+        made.put("two", tree(dataset("tank/keep"), dataset("tank/new")))
+        made.enforce("two")
+        monkeypatch.setattr(_Told, "note", note)
+        monkeypatch.setattr(_Told, "lease", released_and_leased)
+
+        results = await applied(made)
+
+        left = [name for result in results for name in gone if name in everything_on(made.setting.state, result.host)]
+        assert left == gone
+        assert sorted(result.is_converged for result in results) == [False, True]
+
+    played(story, tree(dataset("tank/keep"), *(dataset(name) for name in gone)))
 
 
 def test_what_a_plan_takes_is_counted_by_key(played: Callable[..., None]) -> None:
