@@ -27,6 +27,12 @@ _hosts_option = click.option("--host", "hosts", multiple=True, metavar="NAME", h
 _yes_option = click.option("--yes", "-y", is_flag=True, help="Don't ask before running the plan.")
 
 
+def _check_named(what: str, choice: SourceChoice) -> None:
+    """Wrong usage where only the directory was given."""
+    if choice.directory is None and Path(what).is_dir():
+        raise click.UsageError(f"say a key or a group before the directory {what}")
+
+
 @command.command("list")
 @source_options
 @_hosts_option
@@ -76,6 +82,7 @@ def restore_command(
     """
     from reconciler.cli.trash_pass import restore
 
+    _check_named(what, choice)
     return restore(what, choice, state_directory(state), hosts, only=only, yes=yes)
 
 
@@ -112,4 +119,6 @@ def purge_command(
         what, choice = None, replace(choice, directory=what)
     if not expired and what is None:
         raise click.UsageError("say what to purge: a key, a group, or --expired")
+    if what is not None:
+        _check_named(what, choice)
     return purge(what, choice, state_directory(state), hosts, yes=yes)

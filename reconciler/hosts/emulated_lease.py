@@ -4,9 +4,11 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from reconciler.hosts.lease import Holder, LockHeldError, holder_from, holder_text, is_dead, undisturbed
+from reconciler.model.errors import ReconcilerError
 
 EXPIRY_S = 30.0
 """After this long without a renewal the lock may be broken, whoever has it."""
@@ -33,7 +35,9 @@ class EmulatedLease:
     async def release(self) -> None:
         self._renewing.cancel()
         ended = replace(self._ours, ended=time.time(), uptime=time.monotonic())
-        self._change_note(self._name, lambda text: lock_text(ended, 0.0) if self._is_ours(text) else text)
+        # Where that can't be written the lock expires by itself, and what was done is told all the same.
+        with suppress(ReconcilerError):
+            self._change_note(self._name, lambda text: lock_text(ended, 0.0) if self._is_ours(text) else text)
 
     async def _renew(self) -> None:
         while not self.lost.is_set():

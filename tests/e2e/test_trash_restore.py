@@ -188,3 +188,12 @@ def test_files_come_back_to_the_byte(ground: Ground) -> None:
     assert (place / "one.bin").stat().st_mode & 0o777 == 0o640
     assert ground.zfs("list", "-H", "-t", "snapshot", "-o", "name", "-r", name).split() == [f"{name}@before"]
     assert ground.reconciler("plan", "--exit-code").exit_code == 0
+
+
+def test_a_directory_alone_is_not_taken_for_a_group(ground: Ground) -> None:
+    for command in ("restore", "purge"):
+        ground.capture.readouterr()
+        code = run(["trash", command, str(ground.tree), "--state", str(ground.state), "--yes"])
+
+        assert code == 64
+        assert "before the directory" in ground.capture.readouterr().err
