@@ -223,6 +223,7 @@ def _removal(rows: Rows, kind: str, around: Surroundings) -> Removal:
         place,
         place in around.parents,
         rows.values["mounted"] == "yes",
+        rows.values["mountpoint"].startswith("/"),
         dict(_saved(rows)),
     )
 

@@ -11,7 +11,7 @@ from providers.tools.zfs_trash import TRASH, note
 from providers.zfs.capabilities import Capabilities
 from reconciler.model.change import NAME, Change
 from reconciler.model.command import Command, Step
-from reconciler.model.observed import Removal
+from reconciler.model.observed import Observed, Removal
 from reconciler.model.trash import Trashed
 
 MOUNT_LANE = "mount"
@@ -65,10 +65,19 @@ def from_trash(change: Change, host: Capabilities) -> Iterator[Step]:
     for prop in sorted(trashed.saved.keys() - given_back.keys()):
         yield Step(Command(zfs.revert(name, prop)), lane)
     yield from _set(name, given_back, host, lane)
-    is_mounted = observed.removal is not None and observed.removal.was_mounted
-    if trashed.was_mounted and not is_mounted and not any(change.field(field) for field in _MOUNTED_BY_FIELDS):
+    if trashed.was_mounted and not _needs_no_mount(change, observed):
         yield Step(Command(zfs.mount(name)), MOUNT_LANE)
     yield Step(Command(zfs.inherit(name, TRASH)))
+
+
+def _needs_no_mount(change: Change, observed: Observed) -> bool:
+    """Whether it is mounted, others mount it, or, where it has its name already, it has no place to be mounted by now."""
+    removal = observed.removal
+    if any(change.field(field) for field in _MOUNTED_BY_FIELDS):
+        return True
+    return removal is not None and (
+        removal.was_mounted or (observed.name.name == change.key.name and not removal.has_mountpoint)
+    )
 
 
 def _set(name: str, values: Mapping[str, str], host: Capabilities, lane: str | None) -> Iterator[Step]:

@@ -37,8 +37,8 @@ class Removal:
 
     `obstacles` are sentences (a hold, a zone that uses it); other objects that depend on this one are not among them: the
     engine sees those by their references. `holds_data` is false only when nothing would be missed. `trash_place` is where
-    the trash for it is, `has_trash_place` whether that exists; `saved` is what must be changed on the way into the trash, as
-    in `Trashed`.
+    the trash for it is, `has_trash_place` whether that exists; `has_mountpoint` is false where nothing could mount it as it
+    is; `saved` is what must be changed on the way into the trash, as in `Trashed`.
     """
 
     bytes: int
@@ -48,6 +48,7 @@ class Removal:
     trash_place: str = ""
     has_trash_place: bool = False
     was_mounted: bool = False
+    has_mountpoint: bool = True
     saved: Mapping[str, str | None] = field(default_factory=dict)
 
 

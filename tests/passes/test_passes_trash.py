@@ -178,3 +178,21 @@ def test_a_held_snapshot_keeps_it_where_it_is(tmp_path: Path) -> None:
 
     assert [item.reason.value for item in result.final.blocked] == ["dependents"]
     assert ground.state_of([ground.name("a")]) == before
+
+
+@SYSTEMS
+def test_what_has_no_mountpoint_any_more_comes_back_all_the_same(tmp_path: Path, system: str) -> None:
+    """The mount is refused once; after that nothing tries it again, and nothing is left of the way through the trash."""
+    ground = Ground(tmp_path, system)
+    wanted = [dataset(ground.name("a")), dataset(ground.name("a/b"))]
+    ground.converges(*wanted)
+    plan = ground.planned(wanted[0])
+    ground.cut_off(plan, steps(plan) - 1)
+    ground.zfs("set", "mountpoint=none", ground.name("a"))
+
+    result = ground.converges(*wanted)
+
+    assert [outcome.key.name for outcome in result.outcomes] == [ground.name("a/b")]
+    assert ground.value("a/b", "dev.reconciler:trash") == ("-", "-")
+    assert ground.value("a/b", "canmount")[0] == "on"
+    ground.host.close()
