@@ -71,7 +71,7 @@ class Outlook:
             if guid in self.destroyed:
                 continue
             assert guid in after, f"{there.name} is gone"
-            # What lies in the trash of a real host is mounted nowhere, and nobody can look into it.
+            # Nobody can look into a volume, or into a dataset that we did not fill and that is mounted nowhere.
             if there.data is not None and after[guid].data is not None:
                 assert after[guid].data == there.data, f"{there.name} has lost content"
             assert after[guid].holds == there.holds, there.name

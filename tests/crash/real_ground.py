@@ -21,6 +21,8 @@ class RealGround(Ground):
 
     real: RealPool | None = None
     system: str = field(default="linux-zfs-fuse", init=False)
+    written: dict[str, dict[str, bytes]] = field(default_factory=dict, init=False)
+    """By guid what `put_data` left in a dataset: what must be found where it can be looked into again."""
 
     def __post_init__(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -64,13 +66,17 @@ class RealGround(Ground):
                 file.flush()
                 # Only what was synced by itself outlives the daemon (linux-host.md, "The daemon").
                 os.fsync(file.fileno())
+            self.written[self._guid(self.name(name))] = _files(place)
 
     def data(self, full_name: str) -> object:
-        """Path and content of every file of a dataset, mounted for that if need be; snapshots can't change."""
+        """Path and content of every file of a dataset, mounted if need be, else as it was left; none of snapshots."""
         if "@" in full_name:
             return None
         with self._mounted(full_name) as place:
-            return _files(place) if place is not None else None
+            return _files(place) if place is not None else self.written.get(self._guid(full_name))
+
+    def _guid(self, full_name: str) -> str:
+        return self.zfs("get", "-Hp", "-o", "value", "guid", full_name).strip()
 
     @contextmanager
     def _mounted(self, full_name: str) -> Iterator[Path | None]:
