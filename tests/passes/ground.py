@@ -52,6 +52,7 @@ class Ground:
     system: str
     guardrails: Guardrails = NO_LIMITS
     identity: Mapping[str, str] = field(default_factory=dict)
+    revision: str = "revision"
     host: EmulatedHost = field(init=False)
 
     def __post_init__(self) -> None:
@@ -133,7 +134,7 @@ class Ground:
     def desired(self, wanted: Iterable[Resource], *, whole: bool = True) -> Desired:
         manifest = HostManifest("hv01", self.connection, Origin("hosts/hv01/host.yaml", 1, 1), self.identity)
         resources = {resource.key: resource for resource in wanted}
-        return Desired("revision", "default", self.guardrails, {"hv01": manifest}, {"hv01": resources}, whole=whole)
+        return Desired(self.revision, "default", self.guardrails, {"hv01": manifest}, {"hv01": resources}, whole=whole)
 
     def with_state(self, scene: Scene[Result]) -> Result:
         """Runs a scene over the state directory, opened anew."""
@@ -159,14 +160,14 @@ class Ground:
         desired = self.desired(wanted, whole=whole)
 
         async def scene(setting: Setting, connections: Connections, _journal: Journal) -> Planned:
-            return await plan_hosts(setting, desired, PlanSource("desired-state", "revision", whole), connections, ("hv01",))
+            return await plan_hosts(setting, desired, PlanSource("desired-state", self.revision, whole), connections, ("hv01",))
 
         return self.with_state(scene)
 
     def applied(self, *wanted: Resource, whole: bool = True) -> HostResult:
         """One pass."""
         desired = self.desired(wanted, whole=whole)
-        source = PlanSource("desired-state", "revision", whole)
+        source = PlanSource("desired-state", self.revision, whole)
 
         async def scene(setting: Setting, connections: Connections, journal: Journal) -> HostResult:
             planned = await plan_hosts(setting, desired, source, connections, ("hv01",))
