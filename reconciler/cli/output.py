@@ -21,10 +21,15 @@ _PAINT: dict[Style, dict[str, Any]] = {
 
 def print_lines(lines: Iterable[Line], *, err: bool = False) -> None:
     """Writes lines; colour only on a terminal."""
-    for line in lines:
-        # What a manifest or a host said may hold bytes that are no text; they are shown escaped.
-        text = line.text.encode("utf-8", "backslashreplace").decode()
-        click.echo(click.style(text, **_PAINT[line.style]) if _PAINT[line.style] else text, err=err)
+    # At once: click flushes each time, and a plan may have thousands of lines.
+    if text := "\n".join(_painted(line) for line in lines):
+        click.echo(text, err=err)
+
+
+def _painted(line: Line) -> str:
+    # What a manifest or a host said may hold bytes that are no text; they are shown escaped.
+    text = line.text.encode("utf-8", "backslashreplace").decode()
+    return click.style(text, **_PAINT[line.style]) if _PAINT[line.style] else text
 
 
 def print_json(document: dict[str, Any]) -> None:
