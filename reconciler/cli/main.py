@@ -87,7 +87,9 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, _terminated)
     code = run(sys.argv[1:])
     _drop_unwritten()
-    sys.exit(code)
+    # All that ran has ended and all files are closed. Python would take its time to take itself apart, and a signal that came
+    # meanwhile would end us by its own name instead of our exit code.
+    os._exit(code)
 
 
 def _drop_unwritten() -> None:

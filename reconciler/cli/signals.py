@@ -1,10 +1,12 @@
 """SIGINT and SIGTERM: while actions run the first asks to stop at a safe point; the second, else the first, ends at once."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import NoReturn
 
@@ -91,8 +93,18 @@ def _stopping(asked: Callable[[signal.Signals], object]) -> Iterator[None]:
             raise click.exceptions.Exit(codes[0]) from None
         raise
     finally:
+        # Nothing may come between the event loop's handlers and ours: it would end us by its own name, and children with us.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _CODES)
         for sign in _CODES:
             loop.remove_signal_handler(sign)
+            if codes:
+                signal.signal(sign, partial(_leave, codes[0]))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _CODES)
+
+
+def _leave(code: int, _sign: int, _frame: FrameType | None) -> NoReturn:
+    """One more signal when all that ran has ended and only we are left: go at once, with the code of the first."""
+    os._exit(code)
 
 
 def _task() -> "asyncio.Task[object]":
