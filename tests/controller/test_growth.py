@@ -13,8 +13,10 @@ from reconciler.provider.registry import Registry
 from tests.controller.inside import Inside, inside, until
 from tests.controller.running import dataset, host, objects
 
-PASSES = 300
-WARM = 30
+PASSES = 600
+"""Caches of a few hundred objects fill at times; what grows with passes grows by more than one object each."""
+
+WARM = 60
 
 
 def open_descriptors() -> int:
