@@ -19,7 +19,7 @@ from reconciler.cli.source import Loaded, chosen_hosts, loaded
 from reconciler.controller.applying import working_state
 from reconciler.controller.installed import installed_registry
 from reconciler.controller.passes import Connections, Setting
-from reconciler.controller.trash import PlanTrash, TrashWork, WorkDone, carry_out_all, look_at_trash
+from reconciler.controller.trash import TrashWork, WorkDone, carry_out_all, look_at_trash
 from reconciler.model.desired import Desired
 from reconciler.model.errors import ExitCode, InvalidValue, ReconcilerError
 from reconciler.model.key import parse_key
@@ -29,7 +29,7 @@ from reconciler.model.plan import Plan
 from reconciler.model.quantity import approximate_size, format_duration
 from reconciler.planning.render_json import timestamp
 from reconciler.planning.render_text import summary_text, work_lines
-from reconciler.planning.trash import TrashEntry, plan_purge, plan_restore, trash_entries
+from reconciler.planning.trash import PURGE, RESTORE, TrashEntry, TrashVerb, plan_trash, trash_entries
 from reconciler.planning.words import counted, printable
 from reconciler.store.database import Database
 
@@ -103,7 +103,7 @@ def restore(what: str, choice: SourceChoice, state: Path, hosts: tuple[str, ...]
                 text = f"no manifest names {entry.key}: the next apply moves it to the trash again; put its manifest back"
                 click.echo(printable(f"warning: {text}"), err=True)
 
-    return _work(choice, state, hosts or _host_in(what), choose, plan_restore, "restored", warn, yes=yes)
+    return _work(choice, state, hosts or _host_in(what), choose, RESTORE, "restored", warn, yes=yes)
 
 
 def purge(what: str | None, choice: SourceChoice, state: Path, hosts: tuple[str, ...], *, yes: bool) -> int:
@@ -114,7 +114,7 @@ def purge(what: str | None, choice: SourceChoice, state: Path, hosts: tuple[str,
             return _named(what, entries)
         return [entry for entry in entries if entry.expires is not None and entry.expires <= now]
 
-    return _work(choice, state, hosts or _host_in(what or ""), choose, plan_purge, "purged", yes=yes)
+    return _work(choice, state, hosts or _host_in(what or ""), choose, PURGE, "purged", yes=yes)
 
 
 def _host_in(what: str) -> tuple[str, ...]:
@@ -145,7 +145,7 @@ def _work(
     state: Path,
     hosts: tuple[str, ...],
     choose: Choose,
-    planner: PlanTrash,
+    verb: TrashVerb,
     done_word: str,
     warn: Warn = lambda _wanted, _chosen: None,
     *,
@@ -155,7 +155,7 @@ def _work(
     registry = installed_registry()
     with loaded(choice, state, registry) as wanted:
         concerned = _hosts_to_see(wanted.desired, hosts)
-        return run_async(_plan_and_run(wanted, state, concerned, choose, planner, done_word, warn, yes=yes))
+        return run_async(_plan_and_run(wanted, state, concerned, choose, verb, done_word, warn, yes=yes))
 
 
 async def _plan_and_run(
@@ -163,7 +163,7 @@ async def _plan_and_run(
     state: Path,
     hosts: Sequence[str],
     choose: Choose,
-    planner: PlanTrash,
+    verb: TrashVerb,
     done_word: str,
     warn: Warn,
     *,
@@ -181,7 +181,7 @@ async def _plan_and_run(
         warn(wanted, chosen)
         concerned = {entry.key.host for entry in chosen}
         seen = [view for host, view in views.items() if host in concerned]
-        made = planner(wanted.desired, seen, registry.kinds, wanted.source, setting.now(), chosen)
+        made = plan_trash(verb, wanted.desired, seen, registry.kinds, wanted.source, setting.now(), chosen)
         for host in made.hosts:
             click.echo(host.host, err=True)
             print_lines(work_lines(host, registry.kinds), err=True)
@@ -191,7 +191,7 @@ async def _plan_and_run(
             click.echo("declined; nothing was done", err=True)
             return ExitCode.ERROR
         with progress(total) as shown, stopping(stop.set, lambda text: click.echo(text, err=True), STOP_HINT) as stopped:
-            work = TrashWork(wanted.desired, views, chosen, planner, made)
+            work = TrashWork(wanted.desired, views, chosen, verb, made)
             done = await carry_out_all(setting, work, connections, journal, shown, stop)
         for end in done:
             _tell(end, done_word)

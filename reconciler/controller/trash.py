@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Protocol
 
 from reconciler.controller.passes import Connections, Setting, carry_out, every, view_of
 from reconciler.controller.writing import only_writer
@@ -13,10 +11,9 @@ from reconciler.model.desired import Desired
 from reconciler.model.errors import ExitCode, ReconcilerError
 from reconciler.model.observed import REMOVAL
 from reconciler.model.outcome import Outcome
-from reconciler.model.plan import HostPlan, Plan, PlanSource
-from reconciler.planning.trash import TrashEntry, trash_entries
+from reconciler.model.plan import HostPlan, Plan
+from reconciler.planning.trash import TrashEntry, TrashVerb, plan_trash, trash_entries
 from reconciler.planning.view import HostView
-from reconciler.provider.kind import Kind
 from reconciler.store.journal import Journal
 
 
@@ -39,28 +36,14 @@ async def look_at_trash(
     return {view.name: replace(view, whole=False) for view in seen}
 
 
-class PlanTrash(Protocol):
-    """`plan_restore` or `plan_purge`."""
-
-    def __call__(
-        self,
-        desired: Desired,
-        views: Sequence[HostView],
-        kinds: Mapping[str, Kind],
-        source: PlanSource,
-        created_at: datetime,
-        chosen: Collection[TrashEntry],
-    ) -> Plan: ...
-
-
 @dataclass(frozen=True)
 class TrashWork:
-    """What is to be done with chosen entries: the plan that was shown, what it was made from, and how to make it anew."""
+    """What is to be done with chosen entries: the plan that was shown, and what it was made from."""
 
     desired: Desired
     views: Mapping[str, HostView]
     chosen: Collection[TrashEntry]
-    planner: PlanTrash
+    verb: TrashVerb
     plan: Plan
 
 
@@ -106,7 +89,7 @@ def _planned_again(setting: Setting, work: TrashWork, view: HostView, shown: Hos
     names = {entry.name for entry in work.chosen}
     chosen = [entry for entry in trash_entries(view, work.desired.owner) if entry.name in names]
     kinds, source = setting.registry.kinds, work.plan.source
-    again = work.planner(work.desired, (view,), kinds, source, work.plan.created_at, chosen).hosts[0]
+    again = plan_trash(work.verb, work.desired, (view,), kinds, source, work.plan.created_at, chosen).hosts[0]
     if [action.id for action in again.actions] != [action.id for action in shown.actions]:
         raise ReconcilerError(
             f"{shown.host}: another writer has changed the host, or a hold there has, since we looked",

@@ -71,7 +71,16 @@ def trash_entries(view: HostView, owner: str) -> tuple[TrashEntry, ...]:
     return tuple(found)
 
 
-def plan_restore(
+@dataclass(frozen=True, slots=True)
+class TrashVerb:
+    """What is done with entries: how one of the chosen is drafted, and what is left to do once all refusals are known."""
+
+    draft_one: Callable[[Draft, TrashEntry, Collection[TrashEntry]], None]
+    finish: Callable[[Draft], None] = lambda _: None
+
+
+def plan_trash(
+    verb: TrashVerb,
     desired: Desired,
     views: Sequence[HostView],
     kinds: Mapping[str, Kind],
@@ -79,25 +88,49 @@ def plan_restore(
     created_at: datetime,
     chosen: Collection[TrashEntry],
 ) -> Plan:
-    """Brings the chosen entries back under the names they had, containers first; what can't come back is blocked.
+    """Does the same with all chosen entries; what can't be done is blocked."""
+    hosts = []
+    for view in views:
+        facts = view.inventory.facts
+        draft = Draft(view, desired, kinds, facts.host_id if facts is not None else "")
+        for entry in chosen:
+            if entry.key.host == view.name:
+                verb.draft_one(draft, entry, chosen)
+        _enforce_mode(draft)
+        enforce_policy(draft)
+        enforce_holds(draft)
+        settle(draft)
+        verb.finish(draft)
+        hosts.append(host_plan(draft))
+    made = Plan(source, created_at, tuple(sorted(hosts, key=lambda host: host.host)))
+    check_plan(made, kinds)
+    return made
 
-    A container of theirs that was caught half-way is made whole as well: unmounted, it could not be mounted over them later.
-    """
 
-    def draft_one(draft: Draft, entry: TrashEntry) -> None:
-        if entry.key.kind != entry.name.kind:
-            cause = f"{entry.name} is marked as {entry.key.object}, which it can't be"
-            remedy = "write the Kind/name that it had into its dev.reconciler:key on the host, or purge it"
-            draft.block(entry.key, Verb.RESTORE, Reason.AMBIGUOUS, cause, remedy)
-            return
-        observed = replace(entry.observed, name=_name_by_then(entry, chosen))
-        change = Change(entry.key, Verb.RESTORE, observed=observed, mark=observed.mark)
-        draft.add(change, f"it lies in the trash, group {entry.trashed.group or 'unknown'}", DEFAULT_LIFECYCLE, None)
-        for there in _half_restored(draft, entry.key):
-            change = Change(draft.key(there.name), Verb.RESTORE, observed=there, mark=there.mark)
-            draft.add(change, f"it was caught half-way, and {entry.key.object} lies in it", DEFAULT_LIFECYCLE, None)
+def _enforce_mode(draft: Draft) -> None:
+    """Whoever works on the trash wants it done now: where nothing may be changed that is refused, not reported."""
+    mode = draft.view.manifest.mode
+    if mode is Mode.ENFORCE:
+        return
+    for key in tuple(draft.changes):
+        cause, remedy = f"nothing is changed on a host in mode {mode}", "set spec.mode: enforce in its Host manifest first"
+        draft.block(key, draft.changes[key].change.verb, Reason.POLICY, cause, remedy, draft.view.manifest.origin)
 
-    return _plan(desired, views, kinds, source, created_at, chosen, draft_one)
+
+def _restore(draft: Draft, entry: TrashEntry, chosen: Collection[TrashEntry]) -> None:
+    """A container of the entry's that was caught half-way is made whole as well: unmounted, it could not be mounted over the
+    entry later."""
+    if entry.key.kind != entry.name.kind:
+        cause = f"{entry.name} is marked as {entry.key.object}, which it can't be"
+        remedy = "write the Kind/name that it had into its dev.reconciler:key on the host, or purge it"
+        draft.block(entry.key, Verb.RESTORE, Reason.AMBIGUOUS, cause, remedy)
+        return
+    observed = replace(entry.observed, name=_name_by_then(entry, chosen))
+    change = Change(entry.key, Verb.RESTORE, observed=observed, mark=observed.mark)
+    draft.add(change, f"it lies in the trash, group {entry.trashed.group or 'unknown'}", DEFAULT_LIFECYCLE, None)
+    for there in _half_restored(draft, entry.key):
+        change = Change(draft.key(there.name), Verb.RESTORE, observed=there, mark=there.mark)
+        draft.add(change, f"it was caught half-way, and {entry.key.object} lies in it", DEFAULT_LIFECYCLE, None)
 
 
 def _name_by_then(entry: TrashEntry, chosen: Collection[TrashEntry]) -> ObjectName:
@@ -122,68 +155,18 @@ def _half_restored(draft: Draft, key: Key) -> Iterator[Observed]:
         container = kind.container(container)
 
 
-def plan_purge(
-    desired: Desired,
-    views: Sequence[HostView],
-    kinds: Mapping[str, Kind],
-    source: PlanSource,
-    created_at: datetime,
-    chosen: Collection[TrashEntry],
-) -> Plan:
-    """Destroys the chosen entries for good, and the place that held them where nothing else is left in it."""
-
-    def draft_one(draft: Draft, entry: TrashEntry) -> None:
-        key = draft.key(entry.name)
-        mark = entry.observed.mark
-        if mark is not None and mark.protect is not Protect.NONE:
-            cause = f"it is marked protect: {mark.protect} on the host"
-            draft.block(key, Verb.DELETE, Reason.PROTECTED, cause, f"restore {entry.key.object}, and lift the protection there")
-            return
-        if protected := protection_by_limits(draft, entry.key):
-            draft.block(key, Verb.DELETE, Reason.PROTECTED, *protected)
-            return
-        change = Change(key, Verb.DELETE, observed=entry.observed)
-        draft.add(change, f"it was {entry.key.object}, and is to be purged from the trash", _PURGED, None)
-
-    return _plan(desired, views, kinds, source, created_at, chosen, draft_one, _empty_places)
-
-
-def _plan(
-    desired: Desired,
-    views: Sequence[HostView],
-    kinds: Mapping[str, Kind],
-    source: PlanSource,
-    created_at: datetime,
-    chosen: Collection[TrashEntry],
-    draft_one: Callable[[Draft, TrashEntry], None],
-    finish: Callable[[Draft], None] = lambda _: None,
-) -> Plan:
-    hosts = []
-    for view in views:
-        facts = view.inventory.facts
-        draft = Draft(view, desired, kinds, facts.host_id if facts is not None else "")
-        for entry in chosen:
-            if entry.key.host == view.name:
-                draft_one(draft, entry)
-        _enforce_mode(draft)
-        enforce_policy(draft)
-        enforce_holds(draft)
-        settle(draft)
-        finish(draft)
-        hosts.append(host_plan(draft))
-    made = Plan(source, created_at, tuple(sorted(hosts, key=lambda host: host.host)))
-    check_plan(made, kinds)
-    return made
-
-
-def _enforce_mode(draft: Draft) -> None:
-    """Whoever works on the trash wants it done now: where nothing may be changed that is refused, not reported."""
-    mode = draft.view.manifest.mode
-    if mode is Mode.ENFORCE:
+def _purge(draft: Draft, entry: TrashEntry, _chosen: Collection[TrashEntry]) -> None:
+    key = draft.key(entry.name)
+    mark = entry.observed.mark
+    if mark is not None and mark.protect is not Protect.NONE:
+        cause = f"it is marked protect: {mark.protect} on the host"
+        draft.block(key, Verb.DELETE, Reason.PROTECTED, cause, f"restore {entry.key.object}, and lift the protection there")
         return
-    for key in tuple(draft.changes):
-        cause, remedy = f"nothing is changed on a host in mode {mode}", "set spec.mode: enforce in its Host manifest first"
-        draft.block(key, draft.changes[key].change.verb, Reason.POLICY, cause, remedy, draft.view.manifest.origin)
+    if protected := protection_by_limits(draft, entry.key):
+        draft.block(key, Verb.DELETE, Reason.PROTECTED, *protected)
+        return
+    change = Change(key, Verb.DELETE, observed=entry.observed)
+    draft.add(change, f"it was {entry.key.object}, and is to be purged from the trash", _PURGED, None)
 
 
 def _empty_places(draft: Draft) -> None:
@@ -203,3 +186,10 @@ def _empty_places(draft: Draft) -> None:
             drafted = draft.changes[last]
             draft.changes[last] = replace(drafted, change=replace(drafted.change, empties_trash=True))
             draft.after[last] = set(keys[:-1])
+
+
+RESTORE = TrashVerb(_restore)
+"""Back under the names they had, containers first."""
+
+PURGE = TrashVerb(_purge, _empty_places)
+"""Destroyed for good, and with them the place that held them where nothing else is left in it."""

@@ -4,10 +4,11 @@ import asyncio
 from dataclasses import dataclass
 
 from reconciler.controller.passes import Connections, HostResult, Setting, apply_host, plan_hosts
-from reconciler.controller.trash import PlanTrash, TrashWork, carry_out_all, look_at_trash
+from reconciler.controller.trash import TrashWork, carry_out_all, look_at_trash
 from reconciler.model.desired import Desired
 from reconciler.model.plan import HostPlan, PlanSource
-from reconciler.planning.trash import plan_purge, plan_restore, trash_entries
+from reconciler.planning import trash
+from reconciler.planning.trash import TrashVerb, plan_trash, trash_entries
 from reconciler.store.journal import Journal
 from tests.hosts.fakes import Told
 
@@ -38,13 +39,13 @@ async def whole_pass(setting: Setting, desired: Desired, connections: Connection
 class AllTrash(Work):
     """Something done to all that lies in the trash, by a plan over it."""
 
-    planner: PlanTrash
+    verb: TrashVerb
 
     async def _planned(self, setting: Setting, desired: Desired, connections: Connections) -> TrashWork:
         views = await look_at_trash(setting, desired, connections, ("hv01",))
         entries = trash_entries(views["hv01"], desired.owner)
-        made = self.planner(desired, tuple(views.values()), setting.registry.kinds, SOURCE, setting.now(), entries)
-        return TrashWork(desired, views, entries, self.planner, made)
+        made = plan_trash(self.verb, desired, tuple(views.values()), setting.registry.kinds, SOURCE, setting.now(), entries)
+        return TrashWork(desired, views, entries, self.verb, made)
 
     async def plan(self, setting: Setting, desired: Desired, connections: Connections) -> HostPlan:
         return (await self._planned(setting, desired, connections)).plan.hosts[0]
@@ -55,4 +56,4 @@ class AllTrash(Work):
         await journal.flushed()
 
 
-APPLY, RESTORE, PURGE = Work(), AllTrash(plan_restore), AllTrash(plan_purge)
+APPLY, RESTORE, PURGE = Work(), AllTrash(trash.RESTORE), AllTrash(trash.PURGE)

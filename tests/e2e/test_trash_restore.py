@@ -3,8 +3,11 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from reconciler.cli.main import run
-from tests.e2e.ground import Ground, Said, dataset, volume
+from tests.e2e.ground import Ground, Said, dataset, real, volume
+from tests.zfs_fuse import RealPool
 
 
 def trash(ground: Ground, command: str, *arguments: str) -> Said:
@@ -162,9 +165,9 @@ def test_what_is_held_in_the_trash_is_not_purged(ground: Ground) -> None:
     ground.zfs("release", "keep", f"{name}@kept")
 
 
-def test_files_come_back_to_the_byte(ground: Ground) -> None:
-    if ground.has_volumes:
-        return
+@pytest.mark.real
+def test_files_come_back_to_the_byte(tmp_path: Path, pool: RealPool, capsys: pytest.CaptureFixture[str]) -> None:
+    ground = real(tmp_path, pool.name, capsys)
     name = f"{ground.pool}/files"
     ground.write(dataset(name), dataset(f"{name}/below"))
     ground.converges()

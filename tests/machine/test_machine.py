@@ -1,6 +1,6 @@
 """Authors, operators and accidents in any order, and passes between them: what must always hold, whatever went before.
 
-A model host, the real planner and executor, and an emulated host. The choices are the same in every run, so that a failure
+A model host, the real verb and executor, and an emulated host. The choices are the same in every run, so that a failure
 is one for everybody; a longer search is HYPOTHESIS_MACHINE_EXAMPLES=1000 with HYPOTHESIS_MACHINE_RANDOM=1.
 """
 
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from reconciler.controller.passes import Connections, HostResult, Setting
-from reconciler.controller.trash import PlanTrash, TrashWork, carry_out_all, look_at_trash
+from reconciler.controller.trash import TrashWork, carry_out_all, look_at_trash
 from reconciler.emulation.faults import Fault, FaultKind
 from reconciler.hosts.facts import read_facts
 from reconciler.hosts.holds import place_hold, release_hold
@@ -32,7 +32,7 @@ from reconciler.model.outcome import Outcome, OutcomeState
 from reconciler.model.plan import HostPlan, PlanSource
 from reconciler.model.resource import Resource
 from reconciler.model.value import Value
-from reconciler.planning.trash import TrashEntry, plan_purge, plan_restore, trash_entries
+from reconciler.planning.trash import PURGE, RESTORE, TrashEntry, TrashVerb, plan_trash, trash_entries
 from reconciler.store.journal import Journal
 from tests.hosts.fakes import Told
 from tests.machine.model import (
@@ -348,7 +348,7 @@ class Life(RuleBasedStateMachine):
         """The keys in the trash that `choice` will choose."""
         entries: list[TrashEntry] = []
         if self.memory.kept:
-            self.trash_work(plan_restore, lambda found: entries.extend(self.choice(pick, wide=wide)(found)) or ())
+            self.trash_work(RESTORE, lambda found: entries.extend(self.choice(pick, wide=wide)(found)) or ())
         return [entry.key.object for entry in entries]
 
     def choice(self, pick: int, *, wide: bool) -> Choose:
@@ -363,7 +363,7 @@ class Life(RuleBasedStateMachine):
 
         return choose
 
-    def trash_work(self, planner: PlanTrash, choose: Choose) -> Work | None:
+    def trash_work(self, verb: TrashVerb, choose: Choose) -> Work | None:
         """Work on the trash as `reconciler trash` does it; None where it was refused: nothing could be seen."""
         desired = self.ground.desired(self.wanted.values())
         source = PlanSource("desired-state", self.ground.revision)
@@ -372,8 +372,8 @@ class Life(RuleBasedStateMachine):
             try:
                 views = await look_at_trash(setting, desired, connections, ("hv01",))
                 chosen = choose(trash_entries(views["hv01"], desired.owner))
-                made = planner(desired, tuple(views.values()), setting.registry.kinds, source, setting.now(), chosen)
-                work = TrashWork(desired, views, chosen, planner, made)
+                made = plan_trash(verb, desired, tuple(views.values()), setting.registry.kinds, source, setting.now(), chosen)
+                work = TrashWork(desired, views, chosen, verb, made)
                 done = await carry_out_all(setting, work, connections, journal, Told(), asyncio.Event())
             except ReconcilerError:
                 return None
@@ -388,7 +388,7 @@ class Life(RuleBasedStateMachine):
         """What can come back is back as it was, and nothing else changed."""
         self.turn_the_page()
         before = seen_on(self.ground)
-        work = self.trash_work(plan_restore, choose)
+        work = self.trash_work(RESTORE, choose)
         after = seen_on(self.ground)
         guids = {there.name: guid for guid, there in before.items()}
         chosen = [guids[entry.name.name] for entry in work[1]] if work is not None else list(before)
@@ -417,7 +417,7 @@ class Life(RuleBasedStateMachine):
         """Nothing is gone but what was asked for, and the place that held it."""
         self.turn_the_page()
         before = seen_on(self.ground)
-        work = self.trash_work(plan_purge, choose)
+        work = self.trash_work(PURGE, choose)
         after = seen_on(self.ground)
         names = {entry.name.name for entry in work[1]} if work is not None else set()
         for guid, there in before.items():

@@ -9,7 +9,7 @@ from reconciler.model.key import ObjectName
 from reconciler.model.lifecycle import Protect
 from reconciler.model.observed import Observed, Removal
 from reconciler.model.plan import HostPlan
-from reconciler.planning.trash import TrashEntry, plan_purge, plan_restore, trash_entries
+from reconciler.planning.trash import PURGE, RESTORE, TrashEntry, plan_trash, trash_entries
 from tests.planning.world import (
     KINDS,
     MIB,
@@ -35,13 +35,13 @@ DESIRED = Desired(SOURCE.revision, OWNER)
 def restored(there: Sequence[Observed], chosen: Sequence[TrashEntry] | None = None) -> HostPlan:
     one = replace(view([], there), whole=False)
     entries = trash_entries(one, OWNER) if chosen is None else chosen
-    return plan_restore(DESIRED, [one], KINDS, SOURCE, NOW, entries).hosts[0]
+    return plan_trash(RESTORE, DESIRED, [one], KINDS, SOURCE, NOW, entries).hosts[0]
 
 
 def purged(there: Sequence[Observed], leave: str = "") -> HostPlan:
     one = replace(view([], there), whole=False)
     entries = [entry for entry in trash_entries(one, OWNER) if entry.key.name != leave]
-    return plan_purge(DESIRED, [one], KINDS, SOURCE, NOW, entries).hosts[0]
+    return plan_trash(PURGE, DESIRED, [one], KINDS, SOURCE, NOW, entries).hosts[0]
 
 
 def test_containers_come_back_before_what_lay_in_them() -> None:
@@ -123,7 +123,7 @@ def test_guardrails_protect_what_lies_in_the_trash_under_the_name_that_it_had() 
     one = replace(view([], [in_trash(dataset("tank/a"), number=1), in_trash(dataset("tank/b"), number=2)]), whole=False)
     desired = replace(DESIRED, guardrails=Guardrails(protect=("*/Dataset/tank/a",)))
 
-    plan = plan_purge(desired, [one], KINDS, SOURCE, NOW, trash_entries(one, OWNER)).hosts[0]
+    plan = plan_trash(PURGE, desired, [one], KINDS, SOURCE, NOW, trash_entries(one, OWNER)).hosts[0]
 
     assert list(refusals(plan).values()) == ["protected"]
     assert len(changes(plan)) == 1
@@ -133,7 +133,7 @@ def test_a_forbidden_verb_is_not_planned_over_the_trash_either() -> None:
     one = replace(view([], [in_trash(dataset("tank/a"), number=1)]), whole=False)
     desired = replace(DESIRED, guardrails=Guardrails(forbid_verbs=("delete",)))
 
-    plan = plan_purge(desired, [one], KINDS, SOURCE, NOW, trash_entries(one, OWNER)).hosts[0]
+    plan = plan_trash(PURGE, desired, [one], KINDS, SOURCE, NOW, trash_entries(one, OWNER)).hosts[0]
 
     assert list(refusals(plan).values()) == ["policy"]
 

@@ -13,7 +13,7 @@ from reconciler.model.plan import HostPlan, PlanSource
 from reconciler.model.resource import Resource
 from reconciler.model.trash import Trashed
 from reconciler.planning.render_json import plan_digest
-from reconciler.planning.trash import plan_restore, trash_entries
+from reconciler.planning.trash import RESTORE, plan_trash, trash_entries
 from tests.planning.world import (
     DELETE,
     GIB,
@@ -453,7 +453,7 @@ def test_a_container_that_was_caught_half_way_is_made_whole_before_what_comes_ba
     one = view([], [half_trashed(container), in_trash(inner)])
     desired = Desired("later", OWNER, hosts={HOST: one.manifest})
 
-    (plan,) = plan_restore(desired, [one], KINDS, SOURCE, NOW, trash_entries(one, OWNER)).hosts
+    (plan,) = plan_trash(RESTORE, desired, [one], KINDS, SOURCE, NOW, trash_entries(one, OWNER)).hosts
 
     assert changes(plan) == ["restore Dataset/tank/a", "restore Dataset/tank/a/b"]
     assert waits(plan)["Dataset/tank/a/b"] == {"Dataset/tank/a"}
