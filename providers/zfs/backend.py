@@ -101,6 +101,9 @@ class ZfsBackend:
     def refusal(self, kind: str, field: str, value: Value) -> Refusal | None:
         return refusal(self.host, kind, field, value)
 
+    def acts(self, kind: str, field: str, observed: Observed) -> None:
+        """Nothing of ZFS runs."""
+
     def steps(self, change: Change) -> tuple[Step, ...]:
         return steps(change, self.host)
 

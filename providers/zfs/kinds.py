@@ -136,7 +136,7 @@ class DatasetSpec(Spec):
 
     properties: Annotated[dict[str, Leaf], _properties(On.FILESYSTEM)] = Field(default_factory=dict)
     origin: Annotated[str, _ORIGIN] = Field(default_factory=str)
-    createParents: Annotated[  # noqa: N815
+    createParents: Annotated[
         bool,
         FieldRule(Changing.AT_CREATION, summary="make missing parents too; they stay unmanaged"),
     ] = False
@@ -149,7 +149,7 @@ class VolumeSpec(Spec):
         default_factory=int
     )
     sparse: Annotated[bool, FieldRule(Changing.NEVER, summary="no space is set aside for it")] = False
-    blockSize: Annotated[  # noqa: N815
+    blockSize: Annotated[
         int,
         BeforeValidator(raising_custom(_volume_block_size)),
         Field(json_schema_extra={"type": "string", "examples": ["8KiB", "16KiB"]}),

@@ -1,8 +1,11 @@
 """A spec as flat canonical fields, by the kind's table."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pydantic import BaseModel
 
 from reconciler.desired.problem import Problem, refusal
 from reconciler.desired.validation import Home, validated
@@ -11,10 +14,10 @@ from reconciler.desired.yaml_places import Path
 from reconciler.model.errors import InvalidValue
 from reconciler.model.resource import Reference
 from reconciler.model.value import Value
-from reconciler.provider.field import Changing, FieldRule
-from reconciler.provider.kind import Kind, Spec, canonical_value
+from reconciler.provider.field import Changing, Entries
+from reconciler.provider.kind import Kind, canonical_value
 
-_NO_RULE = FieldRule()
+_NULL_GROUP = InvalidValue("null is not allowed here", remedy="remove the line, or write key: value lines below it")
 
 
 @dataclass(slots=True)
@@ -41,39 +44,72 @@ def stated_fields(kind: Kind, name: str, spec: YamlMapping, home: Home | None = 
             return problems
     stated = StatedFields()
     referring: dict[str, Value] = {}
-    for path, value in _leaves(kind, model, spec):
-        field_name = sys.intern(".".join(path))
-        rule = kind.known_rules.get(field_name)
-        if rule is None:
-            try:
-                rule = kind.entries[path[0]].rule(path[1]) if len(path) > 1 else _NO_RULE
-            except InvalidValue as invalid:
-                problems.append(refusal(path, invalid, of_key=True))
-                continue
+    for leaf in _leaves(kind, model, spec):
         try:
-            canonical = canonical_value(rule, value)
+            rule = kind.rule(leaf.field)
         except InvalidValue as invalid:
-            problems.append(refusal(path, invalid))
+            none = leaf.value is None and leaf.field in spec and leaf.field in kind.spec.model_fields
+            problems.append(refusal(leaf.path, _NULL_GROUP) if none else refusal(leaf.path, invalid, of_key=True))
             continue
-        (stated.at_creation if rule.changing is Changing.AT_CREATION else stated.compared)[field_name] = canonical
+        try:
+            canonical = canonical_value(rule, leaf.value)
+        except InvalidValue as invalid:
+            problems.append(refusal(leaf.path, invalid))
+            continue
+        (stated.at_creation if rule.changing is Changing.AT_CREATION else stated.compared)[leaf.field] = canonical
         if rule.refers_to:
-            referring[field_name] = canonical
+            referring[leaf.field] = canonical
     if not problems:
-        problems.extend(_refused_as_a_whole(kind, stated))
+        problems.extend(_refused_as_a_whole(kind, stated, spec))
+    if kind.creation_only is not None:
+        for field_name in kind.creation_only({**stated.compared, **stated.at_creation}) & stated.compared.keys():
+            stated.at_creation[field_name] = stated.compared.pop(field_name)
     stated.references = kind.references(name, referring)
     return problems or stated
 
 
-def _leaves(kind: Kind, model: Spec, spec: YamlMapping) -> Iterator[tuple[tuple[str, ...], Value]]:
-    """Every stated value with its path: a field, or an entry of a map that is owned per key."""
-    entries = kind.entries
-    for written in spec:
+class _Leaf(NamedTuple):
+    """A stated value under its dotted name, and where it stands in the spec."""
+
+    field: str
+    path: Path
+    value: Value
+
+
+def _leaves(kind: Kind, model: BaseModel, spec: YamlMapping) -> Iterator[_Leaf]:
+    """Every stated value: a field, one of a group, an entry of a map, one of an item of a list, and each list as a whole."""
+    for leaf in _walk(model, spec, kind.entries, "", "", ()):
+        items = kind.items.get(leaf.field)
+        if items is None:
+            yield leaf
+            continue
+        written = spec[leaf.field]
+        if not isinstance(written, list):
+            yield _Leaf(leaf.field, leaf.path, None)
+            continue
+        found = [str(getattr(item, items.key)) for item in getattr(model, leaf.field)]
+        yield _Leaf(sys.intern(leaf.field), leaf.path, tuple(sorted(found)))
+        for index, (item, name, inner) in enumerate(zip(getattr(model, leaf.field), found, written, strict=True)):
+            assert isinstance(inner, dict)
+            rest = {field_name: value for field_name, value in inner.items() if field_name != items.key}
+            entries = kind.item_entries[leaf.field]
+            yield from _walk(item, rest, entries, f"{leaf.field}.{name}.", "", (leaf.field, index))
+
+
+def _walk(
+    model: BaseModel, spec: YamlMapping, maps: Mapping[str, Entries], prefix: str, group: str, path: Path
+) -> Iterator[_Leaf]:
+    """What one mapping states: `prefix` and `group` stand before the dotted names, `path` before the places."""
+    for written, raw in spec.items():
         value = getattr(model, written)
-        if written in entries and isinstance(value, dict):
+        name = f"{group}{written}"
+        if name in maps and isinstance(value, dict):
             for entry, inner in value.items():
-                yield (written, entry), inner
+                yield _Leaf(sys.intern(f"{prefix}{name}.{entry}"), (*path, written, entry), inner)
+        elif isinstance(value, BaseModel) and isinstance(raw, dict):
+            yield from _walk(value, raw, maps, prefix, f"{name}.", (*path, written))
         else:
-            yield (written,), tuple(value) if isinstance(value, list) else value
+            yield _Leaf(sys.intern(f"{prefix}{name}"), (*path, written), tuple(value) if isinstance(value, list) else value)
 
 
 def _without(spec: YamlMapping, problems: list[Problem]) -> YamlMapping:
@@ -89,18 +125,37 @@ def _without(spec: YamlMapping, problems: list[Problem]) -> YamlMapping:
     return rest
 
 
-def _refused_as_a_whole(kind: Kind, stated: StatedFields) -> Iterator[Problem]:
+def _refused_as_a_whole(kind: Kind, stated: StatedFields, spec: YamlMapping) -> Iterator[Problem]:
+    for head, items in kind.items.items():
+        yield from _named_twice(head, items.key, spec)
     if kind.check_spec is None:
         return
     try:
         kind.check_spec({**stated.compared, **stated.at_creation})
     except InvalidValue as invalid:
-        yield refusal(_path(kind, invalid.field), invalid)
+        yield refusal(_path(kind, invalid.field, spec), invalid)
 
 
-def _path(kind: Kind, field_name: str) -> Path:
+def _named_twice(head: str, key: str, spec: YamlMapping) -> Iterator[Problem]:
+    """Items of a list that another one before them is named like."""
+    written = spec.get(head)
+    seen: set[object] = set()
+    for index, item in enumerate(written if isinstance(written, list) else ()):
+        name = item.get(key) if isinstance(item, dict) else None
+        if name in seen:
+            yield Problem((head, index, key), f"{head} has two items named {name}", "give each a name of its own")
+        seen.add(name)
+
+
+def _path(kind: Kind, field_name: str, spec: YamlMapping) -> Path:
     """The path of a dotted field name within a spec; empty for no field."""
+    if (place := kind.in_item(field_name)) is not None:
+        written, key = spec.get(place.list), kind.items[place.list].key
+        for index, item in enumerate(written if isinstance(written, list) else ()):
+            if isinstance(item, dict) and item.get(key) == place.item:
+                return (place.list, index, *(place.field.split(".") if place.field else ()))
+        return (place.list,)
     head, dot, entry = field_name.partition(".")
     if dot and head in kind.entries:
         return (head, entry)
-    return (field_name,) if field_name else ()
+    return tuple(field_name.split(".")) if field_name else ()

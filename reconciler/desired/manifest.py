@@ -35,10 +35,12 @@ def header_problem(document: YamlMapping, kinds: Mapping[str, Kind]) -> Problem 
         return Problem((), "kind is missing", "add kind: Dataset or another kind")
     if not isinstance(kind, str):
         return Problem(("kind",), f"expected the name of a kind, got {shown(kind)}", "write for example Dataset")
-    if kind in ENGINE_KINDS or kind in kinds:
+    if kind in ENGINE_KINDS or (kind in kinds and not kinds[kind].is_reserved):
         return None
     if kind in KNOWN_KINDS:
         return Problem(("kind",), f"no provider for kind {kind} is installed", "install one, or remove the manifest")
+    if kind in kinds:
+        return Problem(("kind",), f"kind {kind} is reserved", "remove the manifest: such objects are looked at, not managed")
     if kind in RESERVED_KINDS:
         return Problem(("kind",), f"kind {kind} is reserved", "remove the manifest: the kind does not exist yet")
     meant = closest(kind, (*kinds, *KNOWN_KINDS))

@@ -1,6 +1,6 @@
 """Resources as manifests again: what a tree means after selection and variables, in canonical form."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from reconciler.desired.envelope import API_VERSION
 from reconciler.desired.yaml_documents import YamlMapping, YamlValue
@@ -10,7 +10,7 @@ from reconciler.model.quantity import format_duration, format_size
 from reconciler.model.resource import Resource
 from reconciler.model.value import Value
 from reconciler.provider.field import FieldRule
-from reconciler.provider.kind import Kind
+from reconciler.provider.kind import InItem, Kind
 
 
 def render(resources: Iterable[Resource], kinds: Mapping[str, Kind]) -> str:
@@ -63,15 +63,43 @@ def _every_field(lifecycle: Lifecycle) -> YamlMapping:
 def _spec(resource: Resource, kind: Kind) -> YamlMapping:
     spec: YamlMapping = {}
     for name, value in {**resource.fields, **(resource.created_with or {})}.items():
-        head, dot, entry = name.partition(".")
+        if name in kind.items:
+            names = value if isinstance(value, tuple) else ()
+            spec.setdefault(name, [{kind.items[name].key: item} for item in names])
+            continue
         shown = _value(kind.rule(name), value)
-        if dot and head in kind.entries:
-            entries = spec.setdefault(head, {})
-            assert isinstance(entries, dict)
-            entries[entry] = shown
+        if (place := kind.in_item(name)) is not None:
+            _put(_item(spec, kind, place), kind.item_entries[place.list], place.field, shown)
         else:
-            spec[name] = shown
+            _put(spec, kind.entries, name, shown)
     return spec
+
+
+def _item(spec: YamlMapping, kind: Kind, place: InItem) -> YamlMapping:
+    """The mapping of one item in its list, which a field may name before the list itself does."""
+    key = kind.items[place.list].key
+    items = spec.setdefault(place.list, [])
+    assert isinstance(items, list)
+    for item in items:
+        if isinstance(item, dict) and item[key] == place.item:
+            return item
+    made: YamlMapping = {key: place.item}
+    items.append(made)
+    return made
+
+
+def _put(spec: YamlMapping, maps: Container[str], name: str, value: YamlValue) -> None:
+    """Sets a dotted field: names before a dot are groups, or a map whose keys may hold dots."""
+    head, dot, rest = name.partition(".")
+    path = [head]
+    while dot and ".".join(path) not in maps and "." in rest:
+        head, dot, rest = rest.partition(".")
+        path.append(head)
+    for part in path if dot else path[:-1]:
+        inner = spec.setdefault(part, {})
+        assert isinstance(inner, dict)
+        spec = inner
+    spec[rest if dot else path[-1]] = value
 
 
 def _value(rule: FieldRule, value: Value) -> YamlValue:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from types import MappingProxyType
-from typing import Any, TypeAlias, TypeVar, get_args
+from typing import TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -14,6 +14,7 @@ from reconciler.desired.problem import Problem, refusal
 from reconciler.desired.words import not_one_of, shown
 from reconciler.desired.yaml_documents import YamlMapping
 from reconciler.desired.yaml_places import Path
+from reconciler.provider.kind import model_in
 from reconciler.provider.pydantic_errors import REFUSED
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -146,15 +147,8 @@ def _fields(model: type[BaseModel], path: Path) -> list[str]:
         field = next((field for name, field in model.model_fields.items() if part in (name, field.alias)), None)
         if field is None:
             continue
-        inner = _model_in(field.annotation)
+        inner = model_in(field.annotation)
         if inner is None:
             return []
         model = inner
     return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The model in an annotation such as `Part | None`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for inner in get_args(annotation) if (found := _model_in(inner)) is not None), None)

@@ -15,6 +15,10 @@ Position: TypeAlias = tuple[int, int]
 """Line and column, counted from 1."""
 
 
+_ITEM_KEYS = ("name", "target")
+"""The keys by which manifests name the items of a list."""
+
+
 @dataclass(slots=True)
 class Place:
     """A value's own position, and those of what it holds: keys and values of a mapping, items of a list.
@@ -26,6 +30,8 @@ class Place:
     is_mapping: bool = False
     keys: dict[str, Position] = field(default_factory=dict)
     values: dict[str | int, "Place"] = field(default_factory=dict)
+    text: str = ""
+    """A scalar as it is written."""
 
     def position(self, path: Sequence[str | int], *, of_key: bool = False) -> Position:
         """The position of the value at that path, or of its key; where the path ends early, of the mapping it ends in."""
@@ -39,17 +45,26 @@ class Place:
         return key_at if of_key else place.at
 
     def path(self, dotted: str) -> Path:
-        """The path that a dotted field name means (keys may hold dots, numbers are list indexes), as far as it is written."""
+        """The path that a dotted field name means, as far as it is written.
+
+        Keys may hold dots; an item of a list goes by its index, or by its name.
+        """
         found: list[str | int] = []
         place, rest = self, dotted
         while rest:
-            fitting = [key for key in place.values if rest == str(key) or rest.startswith(f"{key}.")]
+            names = {key: str(key) if place.is_mapping else _item_name(inner, key) for key, inner in place.values.items()}
+            fitting = [key for key, name in names.items() if rest == name or rest.startswith(f"{name}.")]
             if not fitting:
                 return (*found, rest)
-            key = max(fitting, key=lambda one: len(str(one)))
+            key = max(fitting, key=lambda one: len(names[one]))
             found.append(key)
-            place, rest = place.values[key], rest[len(str(key)) + 1 :]
+            place, rest = place.values[key], rest[len(names[key]) + 1 :]
         return tuple(found)
+
+
+def _item_name(item: Place, index: str | int) -> str:
+    """What an item of a list is called: by the key that names it, else by its index."""
+    return next((item.values[key].text for key in _ITEM_KEYS if key in item.values), str(index))
 
 
 def places(data: bytes, *, native: bool = True) -> tuple[Place, ...]:
@@ -75,6 +90,8 @@ def _places(next_event: NextEvent) -> tuple[Place, ...]:
             outer[-1].keys[event.value] = _position(event)
         elif isinstance(event, ScalarEvent | MappingStartEvent | SequenceStartEvent):
             place = Place(_position(event), isinstance(event, MappingStartEvent))
+            if isinstance(event, ScalarEvent):
+                place.text = event.value
             if outer:
                 key = keys[-1]
                 if isinstance(event, ScalarEvent) and not event.value and not event.style:

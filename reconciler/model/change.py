@@ -1,13 +1,14 @@
 """The difference for one key."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconciler.model.key import Key
+from reconciler.model.key import Key, ObjectName
 from reconciler.model.observed import Mark, Observed
 from reconciler.model.resource import Resource
 from reconciler.model.trash import Trashing
-from reconciler.model.value import Value
+from reconciler.model.value import Fields, Value
 
 
 class Verb(StrEnum):
@@ -43,15 +44,25 @@ MARK = "mark"
 PROTECT = "lifecycle.protect"
 ON_REMOVAL = "lifecycle.onRemoval"
 
+RESTART = "pendingRestart"
+"""The field of a restart that earlier changes wait for."""
+
+STATE = "state"
+"""The field that says whether an object runs."""
+
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field before and after; `before` None also where nothing was there."""
+    """One field before and after; `before` None also where nothing was there.
+
+    `first_boot_only`: it is stored, and only a first boot reads it.
+    """
 
     name: str
     before: Value
     after: Value
     effect: Effect = Effect.IN_PLACE
+    first_boot_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,10 @@ class Change:
     object has moved already with the one that contains it, and only its mark is left to write. `trashing` says that what is
     there goes into the trash: always set for trash, and for a replace that keeps the old object. `empties_trash` says that
     with this one nothing is left in the place that held it.
+
+    `identity` is what the host shall know the object by, where we choose that (create, replace). `identities` gives what the
+    host knows other objects by that the resource refers to. `default_pool` is the host's. `remembered` are the fields that
+    were applied last and are never compared, such as how a disk goes that is stated no more.
     """
 
     key: Key
@@ -74,6 +89,10 @@ class Change:
     by_parent: bool = False
     trashing: Trashing | None = None
     empties_trash: bool = False
+    identity: str = ""
+    identities: Mapping[ObjectName, str] = field(default_factory=dict)
+    default_pool: str = ""
+    remembered: Fields = field(default_factory=dict)
 
     def field(self, name: str) -> FieldChange | None:
         return next((field for field in self.fields if field.name == name), None)

@@ -60,6 +60,11 @@ class Observed:
     value was set on the object itself, not inherited or defaulted. `belongs_to` says which guest or part of the system owns
     the object's name; such an object is never ours to manage. `removal` is None when it was not asked for. `trashed` says
     that the object is in the trash, or, under its own name, that it was on its way there or back.
+
+    `own_items` are the items of its lists (`nics.net0`) that we made or took over. For what can run, `running` says whether
+    it does, `pending_restart` which of our changes wait for its next boot, and `interrupted` the state that one of our
+    changes took it out of and did not bring it back to. `shares_name` is the name that it has in common with others on the
+    host; its own is then made of that name and its identity.
     """
 
     name: ObjectName
@@ -71,6 +76,11 @@ class Observed:
     removal: Removal | None = None
     belongs_to: str = ""
     trashed: Trashed | None = None
+    own_items: frozenset[str] = frozenset()
+    running: bool | None = None
+    pending_restart: tuple[str, ...] = ()
+    interrupted: str = ""
+    shares_name: ObjectName | None = None
 
     @property
     def is_in_trash(self) -> bool:

@@ -15,6 +15,7 @@ from reconciler.model.command import Completed, Failure, Outputs, Probe, Step
 from reconciler.model.facts import HostFacts
 from reconciler.model.observed import Observed
 from reconciler.model.value import Value
+from reconciler.provider.field import Acts
 from reconciler.provider.kind import Kind
 
 
@@ -65,6 +66,13 @@ class Backend(Protocol):
 
     def refusal(self, kind: str, field: str, value: Value) -> Refusal | None:
         """Why this system can't have a stated field at that value; None when it can."""
+        ...
+
+    def acts(self, kind: str, field: str, observed: Observed) -> Acts | None:
+        """When a change of a field acts on this object while it runs; None where that is as the kind's table says.
+
+        `field` may be an item of a list (`nics.net1`) that comes or goes.
+        """
         ...
 
     def steps(self, change: Change) -> tuple[Step, ...]:

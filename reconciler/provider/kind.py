@@ -4,15 +4,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Annotated, TypeAlias, TypeVar
+from typing import Annotated, TypeAlias, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from reconciler.model.errors import InvalidValue
+from reconciler.model.key import Key
 from reconciler.model.quantity import parse_size
 from reconciler.model.resource import Reference
 from reconciler.model.value import Fields, Value
-from reconciler.provider.field import Changing, Entries, FieldRule, Null
+from reconciler.provider.field import Changing, Entries, FieldRule, Group, Items, Null
 from reconciler.provider.pydantic_errors import raising_custom
 
 Found = TypeVar("Found")
@@ -47,6 +48,12 @@ class Kind:
     mounted). `has_trash` says that removal by trash exists for the kind. For manifests written from what is there, `told` gives
     phrases worth a comment about an object's fields, and `set_by_others` the fields that somebody else on the host sets, with
     the reason to leave them alone.
+
+    `identified_by` is the field that holds what the host knows an object by, where its name is ours alone (an Image's uuid).
+    `chooses_identity`: we choose that ourselves when the object is made, from owner and key. `is_derived` tells an object of
+    ours without a mark by what it was made with, from owner, key and its fields. `creation_only` names the stated fields that
+    matter only when the object is made because others say so. `is_reserved` kinds are observed, and no manifest can have them
+    yet.
     """
 
     name: str
@@ -56,6 +63,11 @@ class Kind:
     shares_names_with: tuple[str, ...] = ()
     carries_mark: bool = True
     observed_only: bool = False
+    is_reserved: bool = False
+    identified_by: str = ""
+    chooses_identity: bool = False
+    is_derived: Callable[[str, Key, Fields], bool] | None = None
+    creation_only: Callable[[Fields], frozenset[str]] | None = None
     has_trash: bool = False
     completion: Fields = field(default_factory=lambda: MappingProxyType({}))
     check_name: Callable[[str], None] | None = None
@@ -66,13 +78,32 @@ class Kind:
 
     @cached_property
     def rules(self) -> Mapping[str, FieldRule]:
-        """Rules by field name; maps are in `entries`."""
-        return MappingProxyType(dict(self._metadata(FieldRule)))
+        """Rules by dotted field name; maps are in `entries`, lists of items in `items`."""
+        return MappingProxyType(dict(_metadata(self.spec, FieldRule)))
 
     @cached_property
     def entries(self) -> Mapping[str, Entries]:
-        """Rules of the maps that are owned per key, by field name."""
-        return MappingProxyType(dict(self._metadata(Entries)))
+        """Rules of the maps that are owned per key, by dotted field name."""
+        return MappingProxyType(dict(_metadata(self.spec, Entries)))
+
+    @cached_property
+    def items(self) -> Mapping[str, Items]:
+        """The lists whose items are known by name, by field name."""
+        return MappingProxyType(dict(_metadata(self.spec, Items)))
+
+    @cached_property
+    def item_rules(self) -> Mapping[str, Mapping[str, FieldRule]]:
+        """For each list of items the rules of an item's fields, by their dotted names within it."""
+        return MappingProxyType(
+            {head: MappingProxyType(dict(_metadata(one.item, FieldRule))) for head, one in self.items.items()}
+        )
+
+    @cached_property
+    def item_entries(self) -> Mapping[str, Mapping[str, Entries]]:
+        """For each list of items the maps of an item that are owned per key."""
+        return MappingProxyType(
+            {head: MappingProxyType(dict(_metadata(one.item, Entries))) for head, one in self.items.items()}
+        )
 
     @cached_property
     def known_rules(self) -> Mapping[str, FieldRule]:
@@ -82,22 +113,46 @@ class Kind:
             found.update({f"{head}.{name}": entries.rule(name) for name in entries.known})
         return MappingProxyType(found)
 
-    def _metadata(self, wanted: type[Found]) -> Iterator[tuple[str, Found]]:
-        for name, info in self.spec.model_fields.items():
-            for item in info.metadata:
-                if isinstance(item, wanted):
-                    yield name, item
-
     def rule(self, name: str) -> FieldRule:
         """The rule of a dotted field name; InvalidValue when the kind has no such field."""
         if rule := self.known_rules.get(name):
             return rule
-        head, dot, entry = name.partition(".")
-        if dot and (entries := self.entries.get(head)):
-            return entries.rule(entry)
         if name in self.completion:
             return _COMPLETION
+        if name in self.items:
+            return self.items[name].rule
+        if (place := self.in_item(name)) is not None:
+            return self._rule_in_item(place)
+        if (found := _entry(self.entries, name)) is not None:
+            return found
         raise InvalidValue(f"{self.name} has no field {name}", remedy=f"see reconciler explain {self.name}")
+
+    def _rule_in_item(self, place: "InItem") -> FieldRule:
+        if not place.field:
+            return self.items[place.list].rule
+        rule = self.item_rules[place.list].get(place.field) or _entry(self.item_entries[place.list], place.field)
+        if rule is None:
+            raise InvalidValue(f"{place.list} of {self.name} have no field {place.field}", remedy="see reconciler schema")
+        return rule
+
+    def in_item(self, name: str) -> "InItem | None":
+        """Where in a list of items a dotted field name lies; None where it lies in none."""
+        head, dot, rest = name.partition(".")
+        if not dot or head not in self.items:
+            return None
+        # An item's name may hold dots (a path), the fields of an item are known: the longest that fits ends the name.
+        for field_name in self._item_fields[head]:
+            if rest.endswith(f".{field_name}") and len(rest) > len(field_name) + 1:
+                return InItem(head, rest[: -len(field_name) - 1], field_name)
+        for entries in self.item_entries[head]:
+            item, found, entry = rest.partition(f".{entries}.")
+            if found and item and entry:
+                return InItem(head, item, f"{entries}.{entry}")
+        return InItem(head, rest, "")
+
+    @cached_property
+    def _item_fields(self) -> Mapping[str, tuple[str, ...]]:
+        return {head: tuple(sorted(rules, key=len, reverse=True)) for head, rules in self.item_rules.items()}
 
     def container(self, name: str) -> str | None:
         """The name of the object that this one lies in; None at the top or where names are flat."""
@@ -111,9 +166,53 @@ class Kind:
             found.append(Reference("metadata.name", self.contained_in, container))
         for field_name, value in fields.items():
             rule = self.rule(field_name)
-            if rule.refers_to and isinstance(value, str):
-                found.append(Reference(f"spec.{field_name}", rule.refers_to, rule.target(value) if rule.target else value))
+            if not rule.refers_to:
+                continue
+            texts = (value,) if isinstance(value, str) else value if isinstance(value, tuple) else ()
+            targets = (rule.target(text) if rule.target else text for text in texts)
+            found += [Reference(f"spec.{field_name}", rule.refers_to, target) for target in targets if target]
         return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class InItem:
+    """A field of one item of a list: `nics`, `net0`, `allow.ips`; `field` is empty for the item itself."""
+
+    list: str
+    item: str
+    field: str
+
+    @property
+    def path(self) -> str:
+        return f"{self.list}.{self.item}"
+
+
+def _metadata(spec: type[BaseModel], wanted: type[Found]) -> Iterator[tuple[str, Found]]:
+    """The metadata of one class on a spec's fields by dotted name, those of groups included."""
+    for name, info in spec.model_fields.items():
+        for item in info.metadata:
+            if isinstance(item, wanted):
+                yield name, item
+            elif isinstance(item, Group) and (inner := model_in(info.annotation)) is not None:
+                yield from ((f"{name}.{below}", found) for below, found in _metadata(inner, wanted))
+
+
+def model_in(annotation: object) -> type[BaseModel] | None:
+    """The model in an annotation such as `Part | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := model_in(inner)) is not None), None)
+
+
+def _entry(maps: Mapping[str, Entries], name: str) -> FieldRule | None:
+    """The rule of a map's entry; the map may lie in a group. InvalidValue for a name that can't stand there."""
+    head, dot, entry = name.partition(".")
+    while dot:
+        if entries := maps.get(head):
+            return entries.rule(entry)
+        part, dot, entry = entry.partition(".")
+        head = f"{head}.{part}"
+    return None
 
 
 _COMPLETION = FieldRule(Changing.LIVE, Null.REFUSED)
