@@ -4,6 +4,7 @@ import click
 
 from reconciler.controller.installed import installed_registry
 from reconciler.model.errors import ExitCode
+from reconciler.provider.field import Acts
 from reconciler.provider.kind import Kind
 
 
@@ -26,10 +27,9 @@ def command(kind: str | None) -> int:
 
 def _print_fields(kind: Kind) -> None:
     click.echo(f"{kind.name}: {kind.summary}")
-    rows = dict(kind.rules)
-    for field, entries in kind.entries.items():
-        rows |= {f"{field}.{entry}": entries.rule(entry) for entry in entries.known}
+    rows = kind.every_rule
     width = max(map(len, rows), default=0)
     for name, rule in rows.items():
         null = "" if rule.null.value == "refused" else f", null: {rule.null.value}"
-        click.echo(f"  {name:<{width}}  {rule.changing.value}{null}  {rule.summary}".rstrip())
+        costs = rule.changing.value if rule.acts is Acts.LIVE else f"{rule.changing.value}, {rule.acts.value}"
+        click.echo(f"  {name:<{width}}  {costs}{null}  {rule.summary}".rstrip())

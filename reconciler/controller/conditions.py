@@ -118,7 +118,13 @@ def _host_conditions(view: HostView, result: HostResult, stale: str, attempts: A
         _names(b.key for b in final.blocked) or final.wrong_host,
     )
     yield ConditionType.UNREADABLE, bool(blind), "Failed" if blind else "None", blind
-    yield ConditionType.PENDING_RESTART, False, "None", ""
+    waiting = final.pending_restart
+    yield (
+        ConditionType.PENDING_RESTART,
+        bool(waiting),
+        "Staged" if waiting else "None",
+        _names(key for key, _ in waiting),
+    )
     yield ConditionType.SOURCE_STALE, bool(stale), "Unavailable" if stale else "None", stale
 
 
@@ -164,6 +170,8 @@ def _object_conditions(view: HostView, result: HostResult, attempts: Attempts) -
     for key, attempt in attempts.by_key.items():
         if key not in failed_now:
             said.setdefault(key, []).append((ConditionType.READY, False, "BackingOff", str(attempt)))
+    for key, fields in result.final.pending_restart:
+        said.setdefault(key, []).append((ConditionType.PENDING_RESTART, True, "Staged", ", ".join(fields)))
     for miss in result.final.misses:
         said.setdefault(miss.key, []).append((ConditionType.READY, False, "ExpectationMissed", miss.cause))
     return said.items()

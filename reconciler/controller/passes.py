@@ -293,6 +293,10 @@ def fields_wanted(registry: Registry, resources: Mapping[Key, Resource], rows: M
     for item in stated:
         if item.key.kind in registry.kinds:
             wanted.setdefault(item.key.kind, set()).update(item.fields)
+    # What they refer to may be there without anybody's manifest, of a kind that is only observed.
+    for kind in {kind for resource in resources.values() for one in resource.references for kind in one.kinds}:
+        if kind in registry.kinds:
+            wanted.setdefault(kind, set())
     return wanted
 
 

@@ -131,7 +131,7 @@ def _metadata_problems(metadata: Metadata, kind: Kind, kinds: Mapping[str, Kind]
 
 def _ignore_problems(lifecycle: LifecycleManifest | None, kind: Kind) -> Iterator[Problem]:
     for index, name in enumerate(lifecycle.ignore if lifecycle is not None else ()):
-        if name in kind.entries:
+        if name in kind.entries or any(known.startswith(f"{name}.") for known in kind.known_rules):
             continue
         try:
             kind.rule(name)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from reconciler.hosts.by_name import by_name
 from reconciler.hosts.facts import FactsUnreadableError, WrongHostError, how_it_ended, read_facts
 from reconciler.hosts.transport import Transport
 from reconciler.model.command import Completed, Outputs, Probe
@@ -98,7 +99,7 @@ async def _read_all(
     # Equal probes of two providers run once.
     commands = {probe.command: None for probes in asked.values() for probe in probes}
     answers = dict(zip(commands, await asyncio.gather(*(transport.run(command) for command in commands)), strict=True))
-    objects: dict[ObjectName, Observed] = {}
+    objects: list[Observed] = []
     unreadable = []
     for provider in providers:
         choice = chosen[provider.name]
@@ -111,8 +112,8 @@ async def _read_all(
         if isinstance(read, Unreadable):
             unreadable.append(read)
         else:
-            objects.update((observed.name, observed) for observed in read)
-    return objects, tuple(unreadable)
+            objects.extend(read)
+    return by_name(objects), tuple(unreadable)
 
 
 def _read(provider: Provider, backend: Backend, outputs: Outputs, need: Wanted) -> tuple[Observed, ...] | Unreadable:

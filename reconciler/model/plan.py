@@ -112,7 +112,8 @@ class HostPlan:
 
     `settled` names the keys that are as wanted: the ledger learns them when the plan is applied. `wants` asks for
     another look with more fields before the plan can be relied on. `wrong_host` is the cause when the machine is not the one
-    that the Host manifest names: then nothing was looked at. `holds` are those in force there.
+    that the Host manifest names: then nothing was looked at. `holds` are those in force there. `pending_restart` names
+    objects of ours of which changes wait for their next boot, with the fields.
     """
 
     host: str
@@ -129,6 +130,7 @@ class HostPlan:
     wants: frozenset[tuple[str, str]] = frozenset()
     wrong_host: str = ""
     holds: tuple[Hold, ...] = ()
+    pending_restart: tuple[tuple[Key, tuple[str, ...]], ...] = ()
 
     @property
     def pending(self) -> tuple[Action, ...]:

@@ -1,5 +1,7 @@
 """Taking over an object that is there and bears nobody's mark, as far as its manifest permits."""
 
+from dataclasses import replace
+
 from reconciler.model.change import Change, FieldChange, Verb
 from reconciler.model.lifecycle import Adopt
 from reconciler.model.observed import REMOVAL, Observed
@@ -7,7 +9,9 @@ from reconciler.model.plan import Reason
 from reconciler.model.resource import Resource
 from reconciler.planning.diff import difference
 from reconciler.planning.draft import Draft
-from reconciler.planning.rules import is_refused_as_unread, is_refused_by_rule
+from reconciler.planning.effects import Refused, with_effects
+from reconciler.planning.items import is_takeover, recognised
+from reconciler.planning.rules import is_refused_as_unexpected, is_refused_as_unread, is_refused_by_rule
 from reconciler.planning.words import shown
 from reconciler.provider.field import Changing
 from reconciler.provider.kind import Kind
@@ -15,21 +19,30 @@ from reconciler.provider.kind import Kind
 
 def draft_adoption(draft: Draft, kind: Kind, resource: Resource, observed: Observed) -> None:
     """Drafts the adoption of an unmarked object, or says why it may not be. `adopt` of the resource is not `never`."""
+    if kind.items:
+        observed = recognised(kind, draft.owner, resource.key, resource.fields, observed)
     found = difference(kind, resource.fields, observed, resource.lifecycle.ignore)
-    if is_refused_as_unread(draft, resource, found, Verb.ADOPT):
+    # An item that is listed becomes ours with the object: that is no change.
+    found = replace(found, fields=tuple(field for field in found.fields if not is_takeover(field)))
+    if is_refused_as_unread(draft, resource, found, Verb.ADOPT) or is_refused_as_unexpected(draft, resource, found, Verb.ADOPT):
         return
     if found.fields and resource.lifecycle.adopt is Adopt.IF_EQUAL:
         _refuse_as_different(draft, kind, resource, found.fields)
         return
     for field in found.fields:
-        if kind.rule(field.name).changing is Changing.REPLACE:
+        if kind.rule(field.name).changing in (Changing.REPLACE, Changing.REMAKE):
             _refuse_to_replace(draft, kind, resource, field)
             return
         if is_refused_by_rule(draft, kind, resource, field, Verb.ADOPT):
             return
+    fields = with_effects(draft, kind, resource, observed, found.fields)
+    if isinstance(fields, Refused):
+        place = draft.desired.place(resource, f"spec.{fields.field}")
+        draft.block(resource.key, Verb.ADOPT, fields.reason, fields.cause, fields.remedy, place)
+        return
     if observed.trashed is not None and observed.removal is None:
         draft.wants.add((resource.key.kind, REMOVAL))
-    change = Change(resource.key, Verb.ADOPT, found.fields, resource, observed, draft.mark(resource))
+    change = Change(resource.key, Verb.ADOPT, fields, resource, observed, draft.mark(resource))
     equal = "nobody's mark is on it, and every stated field is equal"
     differs = "nobody's mark is on it, and lifecycle.adopt: once permits to change what differs"
     caught = ", and it was caught on its way into the trash or out of it" if observed.trashed is not None else ""

@@ -5,40 +5,58 @@ from dataclasses import dataclass
 
 from reconciler.model.change import FieldChange
 from reconciler.model.observed import Observed
-from reconciler.model.resource import Resource
 from reconciler.model.value import Fields, Value
-from reconciler.provider.field import Null
+from reconciler.planning.items import item_changes, item_names, unexpected_items
+from reconciler.provider.field import Changing, Null
 from reconciler.provider.kind import Kind
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Fields to change, and stated fields that nobody read."""
+    """Fields to change, stated fields that nobody read, and items of lists that are not ours and in no manifest."""
 
     fields: tuple[FieldChange, ...]
     unread: tuple[str, ...]
+    unexpected: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.fields or self.unread or self.unexpected)
 
 
 def difference(kind: Kind, wanted: Fields, observed: Observed, ignore: tuple[str, ...] = ()) -> Difference:
     """What must change for the stated fields to hold, by name; ignored fields (and what lies below them) are left alone."""
     changes: list[FieldChange] = []
     unread: list[str] = []
+    unexpected: list[str] = []
     there = observed.fields
     # Nearly all fields of nearly all objects are as stated: those are passed over before anything is sorted or looked up.
-    for name, value in sorted((name, value) for name, value in wanted.items() if value is None or there.get(name) != value):
-        if is_ignored(name, ignore):
+    lists = kind.items
+    differing = [(name, value) for name, value in wanted.items() if value is None or there.get(name) != value or name in lists]
+    for name, value in sorted(differing, key=lambda one: one[0]):
+        if is_ignored(name, ignore) or kind.rule(name).changing is Changing.REMEMBERED:
             continue
-        if name not in there:
-            unread.append(name)
+        if name in kind.items and name in there:
+            names = item_names(value)
+            found = item_changes(kind, name, names, observed)
+            changes += [change for change in found if not is_ignored(change.name, ignore)]
+            unexpected += [item for item in unexpected_items(name, names, observed) if not is_ignored(item, ignore)]
+        elif name not in there:
+            if _is_of_new_item(kind, name, observed):
+                if value is not None:
+                    changes.append(FieldChange(name, None, value, kind.rule(name).effect))
+            else:
+                unread.append(name)
         elif not is_met(kind, name, value, observed):
             changes.append(FieldChange(name, there[name], value, kind.rule(name).effect))
-    return Difference(tuple(changes), tuple(unread))
+    return Difference(tuple(changes), tuple(unread), tuple(unexpected))
 
 
-def holds_already(kind: Kind, resource: Resource, observed: Observed) -> bool:
-    """Whether every stated field was read and is met, but for ignored ones."""
-    found = difference(kind, resource.fields, observed, resource.lifecycle.ignore)
-    return not (found.fields or found.unread)
+def _is_of_new_item(kind: Kind, name: str, observed: Observed) -> bool:
+    place = kind.in_item(name)
+    if place is None or place.list not in observed.fields:
+        return False
+    return place.item not in item_names(observed.fields[place.list])
 
 
 def is_met(kind: Kind, name: str, value: Value, observed: Observed) -> bool:
@@ -52,8 +70,19 @@ def is_ignored(name: str, ignore: tuple[str, ...]) -> bool:
     return any(name == entry or name.startswith(f"{entry}.") for entry in ignore)
 
 
-def released(applied: Fields, wanted: Fields, observed: Observed) -> Iterator[tuple[str, Value]]:
-    """Fields that were applied last and are no longer stated, with the value that stays on the host."""
+def released(kind: Kind, applied: Fields, wanted: Fields, observed: Observed) -> Iterator[tuple[str, Value]]:
+    """Fields that were applied last and are no longer stated, with the value that stays on the host.
+
+    Of a list of items that is stated no more only the list is told; an item that left a list that stays goes with its fields.
+    """
     for name, value in applied.items():
-        if name not in wanted and value is not None:
-            yield name, observed.fields.get(name, value)
+        if name in wanted or value is None or (kind.items and not _is_released(kind, name, wanted)):
+            continue
+        yield name, observed.fields.get(name, value)
+
+
+def _is_released(kind: Kind, name: str, wanted: Fields) -> bool:
+    place = kind.in_item(name)
+    if place is None:
+        return True
+    return place.list in wanted and place.item in item_names(wanted[place.list])

@@ -81,8 +81,10 @@ class Draft:
     def whose(self, observed: Observed) -> Ownership:
         """Whose an object is: by its mark, or by the ledger where there is no room for one."""
         found = ownership(observed, self.owner, self.host_id)
-        if found is Ownership.UNMARKED and not self.kinds[observed.name.kind].carries_mark:
-            return Ownership.OURS if self.key(observed.name) in self.view.ledger else found
+        kind, key = self.kinds[observed.name.kind], self.key(observed.name)
+        if found is Ownership.UNMARKED and not kind.carries_mark:
+            is_ours = key in self.view.ledger or (kind.is_derived and kind.is_derived(self.owner, key, observed.fields))
+            return Ownership.OURS if is_ours else found
         return found
 
     def mark(self, resource: Resource) -> Mark | None:
@@ -112,6 +114,22 @@ class Draft:
             if other is None or other.trashed is None or other.trashed.at < trashed.at:
                 found[mark.name] = observed
         return found
+
+    @cached_property
+    def sharing(self) -> Mapping[ObjectName, list[Observed]]:
+        """Objects that have a name in common with others on the host, by that name."""
+        found: dict[ObjectName, list[Observed]] = {}
+        for observed in self.objects.values():
+            if observed.shares_name is not None:
+                found.setdefault(observed.shares_name, []).append(observed)
+        return found
+
+    @cached_property
+    def taken_identities(self) -> frozenset[str]:
+        """What the host knows objects by whose identity we choose, those in the trash included."""
+        return frozenset(
+            observed.identity for observed in self.objects.values() if self.kinds[observed.name.kind].chooses_identity
+        )
 
     def add(self, change: Change, why: str, lifecycle: Lifecycle, origin: Origin | None) -> None:
         report_only = self.mode(lifecycle) is Mode.REPORT

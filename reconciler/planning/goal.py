@@ -2,7 +2,8 @@
 
 from reconciler.model.change import Change, Verb
 from reconciler.model.observed import Observed
-from reconciler.planning.diff import is_ignored, is_met
+from reconciler.planning.diff import difference
+from reconciler.planning.items import recognised
 from reconciler.provider.kind import Kind
 
 
@@ -20,13 +21,14 @@ def is_reached(kind: Kind, change: Change, observed: Observed | None) -> bool:
                 return False
             if observed.trashed is not None:
                 return False
-            ignore = change.resource.lifecycle.ignore
-            wanted = {name: value for name, value in change.resource.fields.items() if not is_ignored(name, ignore)}
+            wanted = dict(change.resource.fields)
+            if kind.items and change.mark is not None:
+                observed = recognised(kind, change.mark.owner, change.key, wanted, observed)
             if change.verb in (Verb.CREATE, Verb.REPLACE, Verb.RESTORE):
                 # Made but not completed is not done; where it is no concern of this kind of look, it was not read.
                 wanted |= {name: value for name, value in kind.completion.items() if name in observed.fields}
             wanted |= {field.name: field.after for field in change.fields if field.name in kind.completion}
-            return all(name in observed.fields and is_met(kind, name, value, observed) for name, value in wanted.items())
+            return difference(kind, wanted, observed, change.resource.lifecycle.ignore).is_empty
 
 
 def movement(change: Change, observed: Observed | None) -> str:

@@ -9,6 +9,7 @@ from reconciler.model.key import Key
 from reconciler.model.plan import Reason
 from reconciler.model.quantity import approximate_size
 from reconciler.planning.draft import Draft, Drafted
+from reconciler.planning.items import removed_data
 from reconciler.planning.words import counted, way_out, whose
 
 SHARE_COUNTS_FROM = 10
@@ -62,7 +63,7 @@ def enforce_guardrails(drafts: Sequence[Draft], elsewhere: Taken) -> bool:
 def _enforce_on_host(draft: Draft, limits: Guardrails) -> bool:
     tripped = False
     removals = _removals(draft)
-    if cause := _host_trip(draft, len(removals), limits):
+    if cause := _host_trip(draft, _count(draft), limits):
         tripped = True
         _block(draft, removals, *cause)
     restarts = [key for key, drafted in _runnable(draft) if _restarts(drafted)]
@@ -95,7 +96,7 @@ def _host_trip(draft: Draft, count: int, limits: Guardrails) -> tuple[str, str] 
 
 
 def _tree_trip(drafts: Sequence[Draft], limits: Guardrails, elsewhere: Taken) -> tuple[str, str] | None:
-    here = sum(len(_removals(draft)) for draft in drafts)
+    here = sum(_count(draft) for draft in drafts)
     if here == 0:
         return None
     total = here + elsewhere.count
@@ -118,7 +119,18 @@ def _runnable(draft: Draft) -> list[tuple[Key, Drafted]]:
 
 
 def _removals(draft: Draft) -> list[Key]:
-    return [key for key, drafted in _runnable(draft) if drafted.change.verb in REMOVALS]
+    return [key for key, drafted in _runnable(draft) if _taken_away(draft, drafted)]
+
+
+def _count(draft: Draft) -> int:
+    return sum(_taken_away(draft, drafted) for _, drafted in _runnable(draft))
+
+
+def _taken_away(draft: Draft, drafted: Drafted) -> int:
+    """What a change takes away, in numbers: the object, or parts of it that hold data."""
+    if drafted.change.verb in REMOVALS:
+        return 1
+    return len(removed_data(draft.kinds[drafted.change.key.kind], drafted.change.fields))
 
 
 def _restarts(drafted: Drafted) -> bool:

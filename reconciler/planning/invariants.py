@@ -7,6 +7,7 @@ from reconciler.model.key import Key
 from reconciler.model.lifecycle import Adopt, Protect
 from reconciler.model.plan import Action, HostPlan, Plan
 from reconciler.planning.digest import action_id
+from reconciler.planning.items import removed_data
 from reconciler.provider.kind import Kind
 
 _PRUNING = frozenset({Verb.DELETE, Verb.TRASH, Verb.FORGET})
@@ -83,7 +84,7 @@ def _removal_findings(action: Action, kind: Kind) -> Iterator[str]:
     observed, name = action.change.observed, _name(action)
     destructive = any(step.destructive for step in action.steps)
     if action.verb not in REMOVALS:
-        if destructive:
+        if destructive and not removed_data(kind, action.change.fields):
             yield f"{name}: destroys although it is no removal"
         return
     if observed is None or (observed.mark is None and kind.carries_mark):

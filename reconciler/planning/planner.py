@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from reconciler.model.change import NAME, REMOVALS, Effect, Verb
+from reconciler.model.change import NAME, REMOVALS, Change, Effect, Verb
 from reconciler.model.desired import Desired
-from reconciler.model.errors import ReconcilerError
+from reconciler.model.errors import InvalidValue, ReconcilerError
 from reconciler.model.guardrails import Guardrails
 from reconciler.model.key import Key, ObjectName
 from reconciler.model.plan import Action, AtRisk, Blocked, HostPlan, Plan, PlanSource, Reason
@@ -16,7 +16,9 @@ from reconciler.planning.draft import Draft, Drafted
 from reconciler.planning.graph import CycleError, ordered
 from reconciler.planning.guardrail import NOTHING_TAKEN, Taken, enforce_guardrails, enforce_policy
 from reconciler.planning.held import enforce_holds
+from reconciler.planning.identity import chosen_identity, identities, named_by_manifests
 from reconciler.planning.invariants import check_plan
+from reconciler.planning.items import removed_data
 from reconciler.planning.ownership import is_unmanaged
 from reconciler.planning.removals import draft_removals
 from reconciler.planning.renames import find_renames
@@ -24,7 +26,10 @@ from reconciler.planning.settle import namesakes, settle
 from reconciler.planning.view import HostView
 from reconciler.planning.wanted import draft_wanted
 from reconciler.planning.words import WRONG_HOST_REMEDY
+from reconciler.provider.field import Changing
 from reconciler.provider.kind import Kind
+
+_TELLING = (Effect.REPLACE, Effect.RESTART, Effect.STAGED, Effect.IN_PLACE)
 
 _REMOVING = frozenset({Verb.TRASH, Verb.DELETE, Verb.FORGET})
 
@@ -67,6 +72,7 @@ def _draft(
     desired: Desired, view: HostView, kinds: Mapping[str, Kind], stamp: tuple[str, str], ceilings: Guardrails | None
 ) -> Draft:
     facts = view.inventory.facts
+    view = named_by_manifests(view, kinds)
     draft = Draft(view, desired, kinds, facts.host_id if facts is not None else "", stamp, ceilings=ceilings)
     if cause := view.inventory.wrong_host:
         for key, resource in view.resources.items():
@@ -109,6 +115,18 @@ def host_plan(draft: Draft) -> HostPlan:
         wants=frozenset(draft.wants),
         wrong_host=view.inventory.wrong_host,
         holds=view.holds,
+        pending_restart=_pending_restart(draft),
+    )
+
+
+def _pending_restart(draft: Draft) -> tuple[tuple[Key, tuple[str, ...]], ...]:
+    """Our objects of which changes wait for their next boot, with the fields."""
+    return tuple(
+        sorted(
+            (draft.key(name), draft.objects[name].pending_restart)
+            for name in draft.ours
+            if name in draft.objects and draft.objects[name].pending_restart
+        )
     )
 
 
@@ -172,10 +190,9 @@ def _held_by(draft: Draft, name: ObjectName) -> list[ObjectName]:
 
 
 def _action(draft: Draft, drafted: Drafted, after: tuple[str, ...]) -> Action:
-    change = drafted.change
-    backend = draft.view.backends[change.key.kind]
+    change = _with_what_it_takes(draft, drafted.change)
+    kind, backend = draft.kinds[change.key.kind], draft.view.backends[change.key.kind]
     steps = backend.steps(change)
-    removal = change.observed.removal if change.observed is not None and change.verb in REMOVALS else None
     return Action(
         id=action_id(change, steps),
         change=change,
@@ -184,11 +201,48 @@ def _action(draft: Draft, drafted: Drafted, after: tuple[str, ...]) -> Action:
         steps=steps,
         origin=drafted.origin,
         after=after,
-        reversible=change.verb not in (Verb.DELETE, Verb.REPLACE) or change.trashing is not None,
+        reversible=not any(step.destructive for step in steps)
+        and (change.verb is not Verb.DELETE or change.trashing is not None),
         report_only=drafted.report_only,
-        at_risk=AtRisk(removal.bytes, len(removal.snapshots)) if removal is not None else AtRisk(),
+        at_risk=_at_risk(kind, change),
         pool=backend.pool(change.key.name),
     )
+
+
+def _with_what_it_takes(draft: Draft, change: Change) -> Change:
+    """The change with what its commands need of the rest of the host and of what was applied before."""
+    kind, resource = draft.kinds[change.key.kind], change.resource
+    row = draft.row(change.observed) if kind.items and change.observed is not None else None
+    remembered = {name: value for name, value in row.fields.items() if _is_remembered(kind, name)} if row is not None else {}
+    if resource is None:
+        return replace(change, remembered=remembered) if remembered else change
+    makes = change.verb in (Verb.CREATE, Verb.REPLACE)
+    return replace(
+        change,
+        identity=chosen_identity(draft, kind, resource) if makes else "",
+        identities=identities(draft, resource) if resource.references else {},
+        default_pool=draft.view.manifest.default_pool,
+        remembered=remembered,
+    )
+
+
+def _is_remembered(kind: Kind, name: str) -> bool:
+    try:
+        return kind.rule(name).changing is Changing.REMEMBERED
+    except InvalidValue:
+        # Applied by an older or newer version of the provider.
+        return False
+
+
+def _at_risk(kind: Kind, change: Change) -> AtRisk:
+    """What the change takes away: the object, or parts of it that hold data."""
+    observed = change.observed
+    if observed is None:
+        return AtRisk()
+    if change.verb in REMOVALS:
+        return AtRisk(observed.removal.bytes, len(observed.removal.snapshots)) if observed.removal is not None else AtRisk()
+    sizes = (observed.fields.get(f"{field.name}.size") for field in removed_data(kind, change.fields))
+    return AtRisk(sum(size for size in sizes if isinstance(size, int)))
 
 
 def _effect(drafted: Drafted) -> Effect | None:
@@ -197,8 +251,9 @@ def _effect(drafted: Drafted) -> Effect | None:
         case Verb.REPLACE:
             return Effect.REPLACE
         case Verb.CREATE | Verb.UPDATE | Verb.RESTORE:
-            cost = list(Effect)
-            return max((field.effect for field in change.fields), key=cost.index, default=Effect.IN_PLACE)
+            # STAGED comes before IN_PLACE in the order of cost, and says more of a change that holds both.
+            effects = {field.effect for field in change.fields}
+            return next((effect for effect in _TELLING if effect in effects), Effect.IN_PLACE)
         case Verb.TRASH | Verb.DELETE | Verb.ADOPT | Verb.FORGET:
             return None
 

@@ -50,6 +50,8 @@ def _draft_removal(draft: Draft, key: Key, observed: Observed) -> None:
     if draft.mode(lifecycle) is Mode.IGNORE:
         return
     verb = {OnRemoval.TRASH: Verb.TRASH, OnRemoval.DELETE: Verb.DELETE, OnRemoval.ORPHAN: Verb.FORGET}[lifecycle.on_removal]
+    if verb is Verb.TRASH and draft.kinds[key.kind].needs_no_trash:
+        verb = Verb.DELETE
     trashing = draft.trashing(lifecycle) if verb is Verb.TRASH else None
     change = Change(key, verb, observed=observed, trashing=trashing)
     if verb is Verb.FORGET:

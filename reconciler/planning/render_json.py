@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from reconciler.model.change import Verb
+from reconciler.model.change import Effect, Verb
 from reconciler.model.hold import Hold
 from reconciler.model.observed import Unreadable
 from reconciler.model.origin import Origin
@@ -14,6 +14,8 @@ from reconciler.model.value import Value
 from reconciler.planning.digest import canonical_json, neutral_arguments
 
 FORMAT = "reconciler.plan/v1"
+
+_DISTURBING = frozenset({Effect.RESTART, Effect.STAGED})
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:
@@ -93,7 +95,7 @@ def _host(host: HostPlan, *, timeless: bool = False) -> dict[str, Any]:
         "blocked": [blocked_document(item) for item in host.blocked],
         "released": [_released(item) for item in host.released],
         "misses": [_miss(item) for item in host.misses],
-        "pendingRestart": [],
+        "pendingRestart": [str(key) for key, _ in host.pending_restart],
         "unmanaged": host.unmanaged,
         "unreadable": [unreadable_document(item) for item in host.unreadable],
         "holds": [hold_document(hold, host.host) for hold in host.holds],
@@ -123,6 +125,7 @@ def _action(action: Action, *, timeless: bool) -> dict[str, Any]:
                 "before": json_value(field.before),
                 "after": json_value(field.after),
                 "effect": field.effect,
+                **({"firstBootOnly": True} if field.first_boot_only else {}),
             }
             for field in action.change.fields
         ],
@@ -131,7 +134,7 @@ def _action(action: Action, *, timeless: bool) -> dict[str, Any]:
             for step in action.steps
         ],
         "after": list(action.after),
-        "guests": [],
+        "guests": [{"key": str(action.key), "effect": action.effect}] if action.effect in _DISTURBING else [],
         "atRisk": {"bytes": action.at_risk.bytes, "snapshots": action.at_risk.snapshots},
     }
     if action.change.trashing is not None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from reconciler.model.change import Verb
+from reconciler.model.change import Effect, Verb
 from reconciler.model.errors import InvalidValue
 from reconciler.model.plan import Action, AtRisk, Blocked, HostPlan, Plan, Reason
 from reconciler.model.quantity import approximate_size, format_duration
@@ -42,6 +42,11 @@ _SIGN = {
     Verb.FORGET: ("=", "forget", Style.CHANGES),
 }
 """A verb's sign, word and style. What runs and can't be undone is written in capitals, as destruction: nothing else is."""
+
+LONGEST_INPUT = 2000
+"""Characters of one line of a command's input that are shown."""
+
+_EFFECTS = {Effect.STAGED: "  (at its next boot)", Effect.RESTART: "  (by a restart)"}
 
 MOST_LISTED = 4
 """Objects refused for what concerns their whole host that are still named one by one."""
@@ -152,6 +157,9 @@ def _host_lines(host: HostPlan, kinds: Mapping[str, Kind], tally: str) -> Iterat
             Style.QUIET,
             f"  . released  {released.key.object}  {released.field} stays {value}: no manifest states it any more",
         )
+    for key, fields in host.pending_restart:
+        acts = "acts" if len(fields) == 1 else "act"
+        yield Line(Style.QUIET, f"  . pending restart  {key.object}  {listed(list(fields))} {acts} at its next boot")
     for miss in host.misses:
         yield Line(Style.BLOCKED, f"  ! expected  {miss.key.object}  {miss.cause}{_place(miss.origin)}")
 
@@ -181,6 +189,8 @@ def _action_lines(action: Action, kind: Kind, names: Mapping[str, str]) -> Itera
         Style.DESTROYS if destroys else style, f"  {sign} {_word(action)}  {action.key.object}{mode}{_place(action.origin)}"
     )
     yield Line(Style.PLAIN, f"      because {action.why}")
+    if action.effect is Effect.RESTART:
+        yield Line(Style.CHANGES, f"      RESTARTS {action.key.object}, which runs")
     data = _data(action.at_risk.bytes, action.at_risk.snapshots)
     if (trashing := action.change.trashing) is not None:
         old = "the old one goes" if action.verb is Verb.REPLACE else "goes"
@@ -199,14 +209,23 @@ def _action_lines(action: Action, kind: Kind, names: Mapping[str, str]) -> Itera
         if action.verb is Verb.CREATE:
             yield Line(Style.PLAIN, f"      {field.name}: {after}")
         else:
-            yield Line(Style.PLAIN, f"      {field.name}: {shown_field(kind, field.name, field.before)} -> {after}")
+            when = _EFFECTS.get(field.effect, "") if action.verb is not Verb.REPLACE else ""
+            when = "  (only a first boot reads it)" if field.first_boot_only else when
+            yield Line(Style.PLAIN, f"      {field.name}: {shown_field(kind, field.name, field.before)} -> {after}{when}")
     if action.after:
         yield Line(Style.QUIET, f"      waits for {listed([names[earlier] for earlier in action.after])}")
     for step in action.steps:
         yield Line(Style.QUIET if not step.command.changes else Style.PLAIN, f"      $ {step.command}")
         if step.command.stdin is not None:
             for line in step.command.stdin.splitlines():
-                yield Line(Style.PLAIN, f"      | {line}")
+                yield Line(Style.PLAIN, f"      | {_shortened(line)}")
+
+
+def _shortened(line: str) -> str:
+    """A line of input, unless nobody would read it to its end."""
+    if len(line) <= LONGEST_INPUT:
+        return line
+    return f"{line[:LONGEST_INPUT]}... ({len(line)} characters; all of it with --output json)"
 
 
 def _total(risks: list[AtRisk]) -> str:

@@ -21,6 +21,19 @@ def is_refused_as_unread(draft: Draft, resource: Resource, found: Difference, ve
     return True
 
 
+def is_refused_as_unexpected(draft: Draft, resource: Resource, found: Difference, verb: Verb) -> bool:
+    """Refuses a change of an object with items that nobody listed and that are not ours; returns whether it did."""
+    if not found.unexpected:
+        return False
+    items = ", ".join(found.unexpected)
+    head = found.unexpected[0].partition(".")[0]
+    cause = f"{items} {'is' if len(found.unexpected) == 1 else 'are'} on the host, in no manifest, and not made by us"
+    remedy = f"list it under spec.{head}, leave it alone with lifecycle.ignore: [{items}], or remove it on the host"
+    place = draft.desired.place(resource, f"spec.{head}")
+    draft.block(resource.key, verb, Reason.UNEXPECTED_ITEM, cause, remedy, place)
+    return True
+
+
 def is_refused_by_rule(draft: Draft, kind: Kind, resource: Resource, field: FieldChange, verb: Verb) -> bool:
     """Refuses changes that the field's rule does not allow; returns whether it did."""
     rule = kind.rule(field.name)

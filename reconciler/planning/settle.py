@@ -3,14 +3,15 @@
 from bisect import bisect_left
 from itertools import islice, takewhile
 
-from reconciler.model.change import NAME, REMOVALS, Verb
+from reconciler.model.change import NAME, REMOVALS, Effect, Verb
+from reconciler.model.errors import InvalidValue
 from reconciler.model.key import Key, ObjectName
 from reconciler.model.plan import Blocked, Reason
 from reconciler.model.resource import Reference, Resource
 from reconciler.planning.draft import Draft, Drafted
 from reconciler.planning.removals import PUT_BACK
 from reconciler.planning.words import counted, listed
-from reconciler.provider.kind import is_within
+from reconciler.provider.kind import Kind, is_within
 
 CREATE_PARENTS = "createParents"
 """The creation field by which a resource asks for its containers to be made along with it."""
@@ -62,7 +63,7 @@ def _removal_objection(
             f"it still contains {listed([str(name) for name in staying])}",
             _emptying(draft, drafted, staying),
         )
-    users = [name for name in dependents.get(observed.name, ()) if not _goes(draft, name, drafted)]
+    users = [name for name in dependents.get(observed.name, ()) if not _gives_up(draft, name, observed.name, drafted)]
     if users:
         depend = "depends" if len(users) == 1 else "depend"
         return (
@@ -84,6 +85,39 @@ def _removal_objection(
             remedy,
         )
     return None
+
+
+def _gives_up(draft: Draft, user: ObjectName, target: ObjectName, seen_by: Drafted) -> bool:
+    """Whether this plan ends an object's use of another: it goes, or is changed to use something else, and that at once.
+
+    What must be given up first is made to come first.
+    """
+    if _goes(draft, user, seen_by):
+        return True
+    drafted = draft.changes.get(draft.key(user))
+    if drafted is None or not _counts(drafted, seen_by) or drafted.change.verb not in (Verb.UPDATE, Verb.ADOPT):
+        return False
+    kind, observed = draft.kinds[user.kind], drafted.change.observed
+    assert observed is not None
+    changed = {field.name for field in drafted.change.fields if field.effect is not Effect.STAGED}
+    uses = [name for name, value in observed.fields.items() if value == target.name and _refers_to(kind, name, target.kind)]
+    if not uses or not all(_is_changed(kind, name, changed) for name in uses):
+        return False
+    draft.after.setdefault(draft.key(target), set()).add(drafted.change.key)
+    return True
+
+
+def _refers_to(kind: Kind, field: str, target: str) -> bool:
+    try:
+        return target in kind.rule(field).refers_to
+    except InvalidValue:
+        return False
+
+
+def _is_changed(kind: Kind, field: str, changed: set[str]) -> bool:
+    """Whether a field changes, or goes with its item."""
+    place = kind.in_item(field)
+    return field in changed or (place is not None and place.path in changed)
 
 
 def _keeping(drafted: Drafted) -> str:

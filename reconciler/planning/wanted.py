@@ -3,25 +3,23 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from reconciler.model.change import MARK, NAME, ON_REMOVAL, PROTECT, Change, FieldChange, Verb
+from reconciler.model.change import Change, FieldChange, Verb
 from reconciler.model.key import Key, ObjectName
-from reconciler.model.ledger import LedgerRow
-from reconciler.model.lifecycle import Adopt, Disruption, Mode, OnRemoval, Protect
-from reconciler.model.observed import REMOVAL, Observed
-from reconciler.model.plan import Miss, Reason, Released
+from reconciler.model.lifecycle import Adopt, Mode
+from reconciler.model.observed import Observed
+from reconciler.model.plan import Miss, Reason
 from reconciler.model.quantity import approximate_size
 from reconciler.model.resource import Resource
 from reconciler.planning.adoption import draft_adoption
-from reconciler.planning.diff import difference, holds_already, is_ignored, released
+from reconciler.planning.compare import compare
+from reconciler.planning.diff import difference
 from reconciler.planning.draft import Draft
+from reconciler.planning.identity import STATED, by_identity, told_apart
 from reconciler.planning.ownership import Ownership, ownership, refusal
-from reconciler.planning.protection import protection
 from reconciler.planning.renames import Rename, former_names
-from reconciler.planning.rules import is_refused_as_unread, is_refused_by_rule
 from reconciler.planning.settle import namesakes
-from reconciler.planning.words import listed, shown
+from reconciler.planning.words import listed
 from reconciler.provider.contract import Backend
-from reconciler.provider.field import Changing
 from reconciler.provider.kind import Kind
 
 
@@ -75,6 +73,12 @@ def _decide(
     strays: Mapping[ObjectName, ObjectName],
 ) -> None:
     key = resource.key
+    if observed is None and (sharing := told_apart(draft, key, resource)) is not None:
+        if isinstance(sharing, list):
+            _block_shared(draft, resource, sharing)
+            return
+        draft.ours.add(sharing.name)
+        observed = replace(sharing, name=key.object, shares_name=None)
     if observed is None and (stray := strays.get(key.object)):
         cause = f"the object made as {key.object} is now {stray}: it was renamed on the host"
         remedy = f"rename it back on the host, or name the manifest {stray.name} and state metadata.movedFrom: {key.name}"
@@ -90,6 +94,12 @@ def _decide(
     if (observed is None or rename is not None) and (kept := _in_trash(draft, resource)) is not None:
         _block_in_trash(draft, resource, kept, verb)
         return
+    if observed is None and (holder := _has_identity(draft, kind, resource)) is not None:
+        cause = f"{STATED} {resource.fields[STATED]} is that of {holder.name}"
+        remedy = f"choose another {STATED}, or rename that one with metadata.movedFrom: {holder.name.name}"
+        draft.block(key, verb, Reason.NAME_TAKEN, cause, remedy, draft.desired.place(resource, f"spec.{STATED}"))
+        return
+    resource = by_identity(draft, kind, resource)
     if observed is None:
         change = Change(key, Verb.CREATE, _created_fields(resource), resource, None, draft.mark(resource))
         gone = "it was applied before and has vanished from the host"
@@ -103,7 +113,7 @@ def _decide(
     if whose is Ownership.UNMARKED and resource.lifecycle.adopt is not Adopt.NEVER:
         draft_adoption(draft, kind, resource, observed)
         return
-    if whose is Ownership.UNMARKED and not kind.carries_mark and holds_already(kind, resource, observed):
+    if whose is Ownership.UNMARKED and not kind.carries_mark and _holds_already(kind, resource, observed):
         # Used as it stands: nobody can say whose it is, and nothing has to change. It does not become ours by that.
         return
     former = former_names(draft, resource) | ({key.object} if rename else set()) if whose is Ownership.MOVED else frozenset()
@@ -112,7 +122,28 @@ def _decide(
         draft.block(key, verb, reason, cause, remedy, resource.origin)
         return
     draft.ours.add(observed.name)
-    _compare(draft, kind, resource, observed, rename)
+    compare(draft, kind, resource, observed, rename)
+
+
+def _holds_already(kind: Kind, resource: Resource, observed: Observed) -> bool:
+    """Whether every stated field was read and is met, but for ignored ones."""
+    return difference(kind, resource.fields, observed, resource.lifecycle.ignore).is_empty
+
+
+def _block_shared(draft: Draft, resource: Resource, sharing: list[Observed]) -> None:
+    """Refuses to guess which of several objects of one name is meant."""
+    known = listed(sorted(one.identity for one in sharing))
+    cause = f"{len(sharing)} objects on the host are called {resource.key.object}: {known}"
+    remedy = f"state spec.{STATED} of the one that is meant, or rename the others on the host"
+    draft.block(resource.key, Verb.UPDATE, Reason.AMBIGUOUS, cause, remedy, resource.origin)
+
+
+def _has_identity(draft: Draft, kind: Kind, resource: Resource) -> Observed | None:
+    """An object on the host that has the identity which the manifest chooses for a new one."""
+    if not kind.chooses_identity or STATED not in resource.fields:
+        return None
+    stated = resource.fields[STATED]
+    return next((one for one in draft.objects.values() if one.identity == stated and one.name.kind in draft.kinds), None)
 
 
 def _in_trash(draft: Draft, resource: Resource) -> Observed | None:
@@ -148,155 +179,3 @@ def _is_refused_by_system(draft: Draft, backend: Backend, resource: Resource, ve
 
 def _created_fields(resource: Resource) -> tuple[FieldChange, ...]:
     return tuple(FieldChange(name, None, value) for name, value in sorted(resource.fields.items()) if value is not None)
-
-
-def _compare(draft: Draft, kind: Kind, resource: Resource, observed: Observed, rename: Rename | None) -> None:
-    key, lifecycle = resource.key, resource.lifecycle
-    wanted = dict(resource.fields)
-    row = draft.row(observed)
-    half_renamed = rename is None and observed.mark is not None and observed.mark.name != key.object
-    # A container's half-done rename may have left what lies in it half-done too.
-    begun = key in draft.view.unfinished or (rename is not None and rename.carrier in draft.view.unfinished)
-    uncertain = begun or row is None or half_renamed
-    if uncertain or rename is not None:
-        draft.wants.update((key.kind, name) for name in kind.completion if name not in observed.fields)
-    if uncertain:
-        # Made, moved or changed by a pass of whose end we know nothing: it must be whole before it counts as settled.
-        wanted.update((name, value) for name, value in kind.completion.items() if name in observed.fields)
-    found = difference(kind, wanted, observed, lifecycle.ignore)
-    if is_refused_as_unread(draft, resource, found, Verb.UPDATE):
-        return
-    if row is not None:
-        for name, value in released(row.fields, resource.fields, observed):
-            if not is_ignored(name, lifecycle.ignore):
-                draft.released.append(Released(key, name, value))
-    fields = (*_mark_fields(draft, resource, observed, rename), *found.fields)
-    if observed.trashed is not None and observed.removal is None:
-        draft.wants.add((key.kind, REMOVAL))
-    if not fields and observed.trashed is None:
-        draft.settled.append(key)
-        return
-    replaced = [field for field in found.fields if kind.rule(field.name).changing is Changing.REPLACE]
-    for field in found.fields:
-        if is_refused_by_rule(draft, kind, resource, field, Verb.REPLACE if replaced else Verb.UPDATE):
-            return
-    if not replaced:
-        change = Change(
-            key,
-            Verb.UPDATE if observed.trashed is None else Verb.RESTORE,
-            fields,
-            resource,
-            observed,
-            draft.mark(resource),
-            by_parent=rename is not None and rename.carrier is not None,
-        )
-        why = _why(kind, fields, row, rename)
-        if observed.trashed is not None:
-            why = "its way into the trash or out of it was cut off, and its manifest wants it"
-        draft.add(change, why, lifecycle, resource.origin)
-    elif rename is not None:
-        cause = f"{replaced[0].name} can only change by replacing the object, which is also to be renamed"
-        draft.block(key, Verb.REPLACE, Reason.DISRUPTION, cause, "rename it in one revision, replace it in a later one")
-    else:
-        change = Change(key, Verb.REPLACE, fields, resource, observed, draft.mark(resource))
-        _draft_replace(draft, change, resource, observed, replaced[0], _why(kind, fields, row, rename))
-
-
-def _mark_fields(draft: Draft, resource: Resource, observed: Observed, rename: Rename | None) -> tuple[FieldChange, ...]:
-    """What of our mark must be written: a new name, an unfinished rename, another protection or way to go."""
-    there, mark = observed.mark, draft.mark(resource)
-    fields = []
-    if rename is not None:
-        fields.append(FieldChange(NAME, rename.old.name, resource.key.name))
-    if there is None or mark is None:
-        return tuple(fields)
-    if rename is None and there.name != mark.name:
-        fields.append(FieldChange(MARK, str(there.name), str(mark.name)))
-    if there.protect is not mark.protect:
-        fields.append(FieldChange(PROTECT, there.protect.value, mark.protect.value))
-    if there.on_removal is not mark.on_removal:
-        before = there.on_removal.value if there.on_removal else None
-        fields.append(FieldChange(ON_REMOVAL, before, mark.on_removal.value if mark.on_removal else None))
-    return tuple(fields)
-
-
-def _draft_replace(draft: Draft, change: Change, resource: Resource, observed: Observed, field: FieldChange, why: str) -> None:
-    """A replacement, if the manifest permits it and nothing protects what is there."""
-    key, lifecycle = resource.key, resource.lifecycle
-    place = draft.desired.place(resource, f"spec.{field.name}")
-
-    def block(reason: Reason, cause: str, remedy: str) -> None:
-        draft.block(key, Verb.REPLACE, reason, cause, remedy, place)
-
-    if lifecycle.disruption is not Disruption.REPLACE:
-        block(
-            Reason.DISRUPTION,
-            f"{field.name} can only change by replacing the object (disruption is {lifecycle.disruption})",
-            "take the change back, or permit it with lifecycle.disruption: replace",
-        )
-    elif protected := protection(draft, observed, resource):
-        lift = protected.remedy or "set lifecycle.protect: none in one revision and replace it in a later one"
-        block(
-            Reason.PROTECTED,
-            f"replacing it would remove what is there, and {protected.cause}",
-            f"take the change back, or {lift}",
-        )
-    elif lifecycle.on_removal is OnRemoval.TRASH and not draft.kinds[key.kind].has_trash:
-        block(
-            Reason.UNSUPPORTED,
-            f"there is no trash for kind {key.kind} to keep the old object in",
-            "permit losing what is there with lifecycle.onRemoval: delete",
-        )
-    elif lifecycle.on_removal is OnRemoval.ORPHAN:
-        block(
-            Reason.NAME_TAKEN,
-            "onRemoval: orphan leaves the old object in place, and its name with it",
-            "rename the old object on the host, or set lifecycle.onRemoval: delete",
-        )
-    else:
-        if observed.removal is None:
-            draft.wants.add((key.kind, REMOVAL))
-        if lifecycle.on_removal is OnRemoval.TRASH:
-            change = replace(change, trashing=draft.trashing(lifecycle, replaced=True))
-        draft.add(change, why, lifecycle, resource.origin)
-
-
-def _why(kind: Kind, fields: tuple[FieldChange, ...], row: LedgerRow | None, rename: Rename | None) -> str:
-    """Who moved: the manifest, or the host behind our back; `row` is what was applied last. A reason for each sort of field."""
-    of_mark = [_why_marked(field, rename) for field in fields if field.name in _OF_MARK]
-    incomplete = [field for field in fields if field.name in kind.completion]
-    left = [
-        f"{field.name} is {shown(kind.rule(field.name), field.before)}, as an unfinished action leaves it"
-        for field in incomplete
-    ]
-    rest = tuple(field for field in fields if field.name not in _OF_MARK and field not in incomplete)
-    return ", and ".join((*of_mark, *left, *([_why_differing(rest, row)] if rest else [])))
-
-
-_OF_MARK = frozenset({NAME, MARK, PROTECT, ON_REMOVAL})
-
-
-def _why_marked(field: FieldChange, rename: Rename | None) -> str:
-    match field.name:
-        case "name" if rename is not None and rename.carrier is not None:
-            return f"it moves with {rename.carrier.object}, from {field.before}"
-        case "name":
-            return f"it is to be renamed, from {field.before}"
-        case "mark":
-            return f"an unfinished rename left it marked as {field.before}"
-        case "lifecycle.protect" if field.after == Protect.NONE:
-            return "its protection is lifted"
-        case _:
-            says = f"its mark says {field.name}: {field.before}" if field.before else f"its mark does not say {field.name}"
-            return f"{says} (from now on a removal destroys it)" if field.after == OnRemoval.DELETE else says
-
-
-def _why_differing(fields: tuple[FieldChange, ...], row: LedgerRow | None) -> str:
-    if row is None:
-        return "it differs from its manifest (what was applied last is not recorded)"
-    drifted = [field.name for field in fields if field.name in row.fields and row.fields[field.name] == field.after]
-    if not drifted:
-        return "its manifest changed"
-    if len(drifted) == len(fields):
-        return "it drifted on the host; its manifest did not change"
-    return f"its manifest changed, and {listed(drifted)} drifted on the host"

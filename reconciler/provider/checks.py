@@ -21,7 +21,7 @@ from reconciler.model.value import Fields, Scalar
 from reconciler.provider.contract import Backend, Provider, Served
 from reconciler.provider.field import Changing, FieldRule, Null
 from reconciler.provider.kind import Kind
-from reconciler.provider.registry import KNOWN_KINDS
+from reconciler.provider.registry import KNOWN_KINDS, RESERVED_KINDS
 
 Run = Callable[[Command], Completed]
 """Runs a command on the host that the checks may change."""
@@ -130,22 +130,19 @@ def _raise_for(provider: str, findings: Iterable[str]) -> None:
 
 
 def _kind_findings(kind: Kind, provider: Provider) -> Iterator[str]:
-    known = {*KNOWN_KINDS, *(other.name for other in provider.kinds)}
+    known = {*KNOWN_KINDS, *RESERVED_KINDS, *(other.name for other in provider.kinds)}
     if not (kind.name[:1].isupper() and kind.name.isalnum()):
         yield f"{kind.name}: a kind's name is one capitalised word"
     if not kind.summary:
         yield f"{kind.name}: it has no summary"
     if unknown := set(kind.contained_in) - known:
         yield f"{kind.name}: it lies in kinds that nobody has: {', '.join(sorted(unknown))}"
-    ruled = kind.rules.keys() | kind.entries.keys()
-    for name in kind.spec.model_fields.keys() - ruled:
+    ruled = kind.rules.keys() | kind.entries.keys() | kind.items.keys()
+    for name in kind.spec.model_fields.keys() - {name.partition(".")[0] for name in ruled}:
         yield f"{kind.name}.{name}: it has no rule"
     for name in kind.completion.keys() & ruled:
         yield f"{kind.name}.{name}: it is a field and a completion"
-    rules = dict(kind.rules)
-    for name, entries in kind.entries.items():
-        rules |= {f"{name}.{entry}": entries.rule(entry) for entry in entries.known}
-    for name, rule in rules.items():
+    for name, rule in kind.every_rule.items():
         for finding in _rule_findings(rule, known):
             yield f"{kind.name}.{name}: {finding}"
 

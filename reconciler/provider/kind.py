@@ -45,9 +45,9 @@ class Kind:
     false for kinds whose tool has no room for our mark. `observed_only` kinds state expectations and never plan a change;
     `expectations` judges them. `check_name` and `check_spec` refuse what the field table can't express, by raising
     InvalidValue. `completion` holds fields that must hold after one of our actions may have ended half-way (made but not
-    mounted). `has_trash` says that removal by trash exists for the kind. For manifests written from what is there, `told` gives
-    phrases worth a comment about an object's fields, and `set_by_others` the fields that somebody else on the host sets, with
-    the reason to leave them alone.
+    mounted). `has_trash` says that removal by trash exists for the kind; where one `needs_no_trash` (a link, a rule) it
+    means delete. For manifests written from what is there, `told` gives phrases worth a comment about an object's fields,
+    and `set_by_others` the fields that somebody else on the host sets, with the reason to leave them alone.
 
     `identified_by` is the field that holds what the host knows an object by, where its name is ours alone (an Image's uuid).
     `chooses_identity`: we choose that ourselves when the object is made, from owner and key. `is_derived` tells an object of
@@ -69,6 +69,7 @@ class Kind:
     is_derived: Callable[[str, Key, Fields], bool] | None = None
     creation_only: Callable[[Fields], frozenset[str]] | None = None
     has_trash: bool = False
+    needs_no_trash: bool = False
     completion: Fields = field(default_factory=lambda: MappingProxyType({}))
     check_name: Callable[[str], None] | None = None
     check_spec: Callable[[Fields], None] | None = None
@@ -111,6 +112,17 @@ class Kind:
         found = dict(self.rules)
         for head, entries in self.entries.items():
             found.update({f"{head}.{name}": entries.rule(name) for name in entries.known})
+        return MappingProxyType(found)
+
+    @cached_property
+    def every_rule(self) -> Mapping[str, FieldRule]:
+        """For people: all that a manifest can state, items of lists as `nics[].over`."""
+        found = dict(self.known_rules)
+        for head, items in self.items.items():
+            found[f"{head}[]"] = items.rule
+            found.update({f"{head}[].{name}": rule for name, rule in self.item_rules[head].items()})
+            for name, entries in self.item_entries[head].items():
+                found.update({f"{head}[].{name}.{entry}": entries.rule(entry) for entry in entries.known})
         return MappingProxyType(found)
 
     def rule(self, name: str) -> FieldRule:

@@ -33,7 +33,6 @@ ItemName: TypeAlias = Annotated[str, BeforeValidator(raising_custom(item_name))]
 
 
 def _none_for_zero(value: Scalar) -> Value:
-    assert isinstance(value, int)
     return value or None
 
 
@@ -82,4 +81,4 @@ def known_by_mac(owner: str, key: Key, name: str, stated: Fields) -> str:
     return str(stated.get("mac") or derived_mac(owner, key, name))
 
 
-NICS = Items(Nic, told_by="mac", known_by=known_by_mac, rule=FieldRule(acts=Acts.STAGED))
+NICS = Items(Nic, told_by="mac", known_by=known_by_mac, rule=FieldRule(acts=Acts.STAGED, summary="its nics, by name"))

@@ -14,8 +14,8 @@ KNOWN_KINDS = (
 """Kinds of the public contract: a manifest of one may be right although no provider for it is installed."""
 
 RESERVED_KINDS = (
-    "Bridge", "Aggregation", "Vlan", "Overlay", "NicTag", "Address", "Flow", "Defaults", "Template", "Set", "IPPool",
-    "SnapshotPolicy", "Replication", "Placement", "Alert", "Probe", "Backup", "Service",
+    "Bridge", "PhysicalLink", "Aggregation", "Vlan", "Overlay", "NicTag", "Address", "Flow", "Defaults", "Template", "Set",
+    "IPPool", "SnapshotPolicy", "Replication", "Placement", "Alert", "Probe", "Backup", "Service",
 )  # fmt: skip
 
 

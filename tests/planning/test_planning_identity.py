@@ -1,0 +1,79 @@
+"""Objects that the host knows by uuids: named by manifests, chosen by us, shared by several."""
+
+from dataclasses import replace
+
+from reconciler.hosts.by_name import by_name
+from reconciler.model.key import Key, ObjectName
+from reconciler.model.observed import Observed
+from reconciler.model.origin import Origin
+from reconciler.model.plan import Reason
+from reconciler.model.resource import Resource
+from reconciler.provider.derived import derived_uuid
+from tests.planning.guests import WEB, guest, planned, there
+from tests.planning.world import OWNER, refusals
+
+BASE = Resource(Key("hv01", "Image", "base"), {"uuid": "i-1"}, Origin("hosts/hv01/i.yaml", 1, 1))
+
+
+def installed(uuid: str) -> Observed:
+    return Observed(ObjectName("Image", uuid), {"uuid": uuid}, identity=uuid)
+
+
+def test_an_image_goes_by_the_name_that_its_manifest_gives_it() -> None:
+    made = planned([BASE, guest(image="base")], [installed("i-1"), there()])
+    assert made.is_empty
+
+
+def test_an_image_may_be_named_by_its_uuid_too() -> None:
+    assert planned([BASE, guest(image="i-1")], [installed("i-1"), there()]).is_empty
+    assert planned(guest(image="i-1"), [installed("i-1"), there()]).is_empty
+
+
+def test_a_guest_waits_for_its_image_and_is_made_from_its_uuid() -> None:
+    image, made = planned([BASE, guest(image="base")]).actions
+    assert (image.key.kind, made.after) == ("Image", (image.id,))
+    assert made.change.identities == {ObjectName("Image", "base"): "i-1"}
+
+
+def test_a_guest_of_an_image_that_nobody_has_is_blocked() -> None:
+    assert refusals(planned(guest(image="i-9"))) == {"Guest/web1": Reason.MISSING_REFERENCE}
+
+
+def test_an_image_whose_manifest_went_is_known_by_the_ledger() -> None:
+    (action,) = planned([], installed("i-1"), applied=[BASE]).actions
+    assert (action.key.name, action.verb) == ("base", "delete")
+
+
+def test_a_new_guest_has_the_uuid_of_its_owner_and_key() -> None:
+    (action,) = planned(guest(memory=1)).actions
+    assert action.change.identity == derived_uuid(OWNER, WEB)
+
+
+def test_a_uuid_that_is_taken_gets_a_number() -> None:
+    taken = derived_uuid(OWNER, WEB)
+    (action,) = planned(guest(memory=1), there("other", marked=False, identity=taken)).actions
+    assert action.change.identity == derived_uuid(OWNER, WEB, frozenset({taken})) != taken
+
+
+def test_a_stated_uuid_of_another_guest_is_refused() -> None:
+    assert refusals(planned(guest(uuid="u-1"), there("other"))) == {"Guest/web1": Reason.NAME_TAKEN}
+
+
+def test_of_two_guests_with_one_name_the_marked_one_has_it() -> None:
+    stranger = there(marked=False, identity="u-2")
+    found = by_name([stranger, there()])
+    assert found.keys() == {ObjectName("Guest", "web1"), ObjectName("Guest", "web1@u-2")}
+    assert planned(guest(cpus=1), found.values()).is_empty
+
+
+def test_two_guests_with_one_name_block_it_until_a_uuid_is_stated() -> None:
+    found = by_name([there(marked=False, identity="u-1"), there(marked=False, identity="u-2")]).values()
+    assert refusals(planned(guest(cpus=1), found)) == {"Guest/web1": Reason.AMBIGUOUS}
+    assert refusals(planned(guest(cpus=1, uuid="u-2"), found)) == {"Guest/web1": Reason.NOT_OURS}
+
+
+def test_none_of_two_marked_guests_with_one_name_is_pruned() -> None:
+    found = by_name([there(identity="u-1"), there(identity="u-2")]).values()
+    made = planned([], found)
+    assert not made.actions
+    assert planned(guest(cpus=1, uuid="u-2"), [replace(one) for one in found]).is_empty
