@@ -33,7 +33,7 @@ ItemName: TypeAlias = Annotated[str, BeforeValidator(raising_custom(item_name))]
 
 
 def _none_for_zero(value: Scalar) -> Value:
-    return value or None
+    return value if value and not isinstance(value, float) else None
 
 
 def _rate_text(value: Value) -> Scalar:
