@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
+from reconciler.emulation.parts import make_lacking
 from reconciler.emulation.state import CORE_SCHEMA, State
 from reconciler.emulation.systems import System
 from reconciler.emulation.zfs.pools import POOL_SCHEMA, create_pools
@@ -18,10 +19,8 @@ def fill(
     hostname: str,
     now: float,
 ) -> None:
-    """Writes the tables, the facts and the pools of a new host; all ids follow from system and hostname."""
-    for statement in (CORE_SCHEMA + POOL_SCHEMA).split(";"):
-        if statement.strip():
-            state.write(statement)
+    """Writes the tables, the facts, the pools and all other parts of a new host; all ids follow from system and hostname."""
+    state.create_tables(CORE_SCHEMA + POOL_SCHEMA)
     digest = hashlib.sha256(f"{system.name}/{hostname}".encode()).hexdigest()
     uuid = f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
     for name, value in {
@@ -36,3 +35,4 @@ def fill(
     }.items():
         state.set_fact(name, value)
     create_pools(state, system, system.default_pools if pools is None else pools, now)
+    make_lacking(state, system, now)

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from reconciler.emulation import faults, notes, transcript
+from reconciler.emulation import faults, notes, parts, transcript
 from reconciler.emulation.answer import Answer, Call
 from reconciler.emulation.errors import EmulationError
 from reconciler.emulation.faults import RUBBISH, Fault, FaultKind
@@ -47,7 +47,8 @@ class EmulatedHost:
         """The host whose state is in `path`; makes it first when the file is absent.
 
         `pools` (name -> bytes; default by system), `links` and `hostname` count only when it is made. `system` may be
-        None for a host that exists. Raises EmulationError when the file belongs to another system or is no state.
+        None for a host that exists. One that an older version made gets the tables that it lacks. Raises EmulationError when
+        the file belongs to another system or is no state.
         """
         if not path.exists():
             if system is None:
@@ -59,11 +60,15 @@ class EmulatedHost:
         state = State(path)
         with state.reading():
             found = state.fact("system")
+            lacking = parts.lacking(state)
         if system is not None and found != system:
             state.close()
             raise EmulationError(
                 f"{path}: this host is an emulated {found}, not {system}; remedy: name another file, or delete this one"
             )
+        if lacking:
+            with state.changing():
+                parts.make_lacking(state, system_named(found), clock())
         return cls(state, system_named(found), clock)
 
     @property
@@ -140,10 +145,14 @@ class EmulatedHost:
             notes.set_note(self._state, name, change(notes.note(self._state, name)))
 
     def reboot(self) -> None:
-        """Starts the host anew: another boot time and boot id, nothing busy, mounted is what mounts at boot."""
+        """Starts the host anew: another boot time and boot id, nothing busy, mounted is what mounts at boot.
+
+        Of the links those are there that the system itself makes again.
+        """
         with self._state.changing():
             self._state.set_fact("boot_time", str(max(int(self._clock()), int(self._state.fact("boot_time")) + 1)))
             self.storage.boot()
+            parts.boot(self._state, self.system, self._clock())
 
     def _answered(
         self, argv: Sequence[str], named: Sequence[str], stdin: bytes | None, fault: Fault | None, *, remembered: bool

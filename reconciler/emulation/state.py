@@ -17,7 +17,9 @@ Row: TypeAlias = tuple[Any, ...]
 
 # Tells a state file from any other SQLite file ("RecE"), and which layout it has.
 _APPLICATION_ID = 0x52656345
-_LAYOUT = 1
+_LAYOUT = 2
+# The oldest layout that opening a host brings up to the newest (parts.py).
+_OLDEST_LAYOUT = 1
 _BUSY_TIMEOUT_S = 120.0
 
 CORE_SCHEMA = """
@@ -94,6 +96,16 @@ class State:
         """Runs one statement for each row."""
         self._connection.executemany(statement, rows)
 
+    def create_tables(self, schema: str) -> None:
+        """Runs the statements of a schema, each ended by a semicolon, in the transaction that is open."""
+        for statement in schema.split(";"):
+            if statement.strip():
+                self.write(statement)
+
+    def set_layout(self) -> None:
+        """Says that the tables are those of the newest layout."""
+        self.write(f"PRAGMA user_version = {_LAYOUT}")
+
     def written(self) -> int:
         """How many rows this opening of the file has written so far."""
         return self._connection.total_changes
@@ -163,10 +175,11 @@ def _connect(path: Path) -> sqlite3.Connection:
         raise EmulationError(
             f"{path}: this is no emulated host's state: {error}; remedy: name another file, or delete this one"
         ) from error
-    if (application, layout) != (_APPLICATION_ID, _LAYOUT):
+    if application != _APPLICATION_ID or not _OLDEST_LAYOUT <= layout <= _LAYOUT:
         connection.close()
         raise EmulationError(
-            f"{path}: this is no emulated host's state of layout {_LAYOUT}; remedy: name another file, or delete this one"
+            f"{path}: this is no emulated host's state of layout {_OLDEST_LAYOUT} to {_LAYOUT};"
+            " remedy: name another file, or delete this one"
         )
     # A killed process loses nothing by this; only a power cut may, and then the emulated host is made anew.
     connection.execute("PRAGMA synchronous = OFF")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 
 from reconciler.emulation.identity.kstat import MEMORY_MIB
+from reconciler.emulation.links.macs import factory_mac
 from reconciler.emulation.session import Session, Tool, always_reads
 
 _GIB = 1 << 30
@@ -79,17 +79,11 @@ def _described(session: Session) -> dict[str, object]:
 def _interface(session: Session, place: int, link: str) -> dict[str, object]:
     tags = ("admin", "external")
     return {
-        "MAC Address": link_mac(session.state.fact("seed"), link),
+        "MAC Address": factory_mac(session.state.fact("seed"), link),
         "ip4addr": "10.0.0.2" if place == 0 else "",
         "Link Status": "up",
         "NIC Names": [tags[place]] if place < len(tags) else [],
     }
-
-
-def link_mac(seed: str, link: str) -> str:
-    """The address of a physical link, the same for a host as long as it lives."""
-    digest = hashlib.sha256(f"{seed}/link/{link}".encode()).hexdigest()
-    return ":".join(["90", "b8", "d0", digest[0:2], digest[2:4], digest[4:6]])
 
 
 SYSINFO = Tool(run=_run, only_reads=always_reads)
