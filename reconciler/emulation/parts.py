@@ -34,7 +34,13 @@ def _links() -> Part:
     return LINKS
 
 
-PARTS: Mapping[str, Callable[[], Part]] = MappingProxyType({"links": _links})
+def _guests() -> Part:
+    from reconciler.emulation.guests.part import GUESTS
+
+    return GUESTS
+
+
+PARTS: Mapping[str, Callable[[], Part]] = MappingProxyType({"links": _links, "guests": _guests})
 """By name, in the order in which they are made and started."""
 
 
