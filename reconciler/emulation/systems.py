@@ -32,13 +32,15 @@ class System:
     """Text of the files that facts are read from; `{machine_id}` stands for the host's own."""
 
 
-_ILLUMOS_TOOLS = frozenset({"zfs", "zpool", "uname", "hostname", "hostid", "cat", "kstat"})
+_ILLUMOS_TOOLS = frozenset(
+    {"zfs", "zpool", "uname", "hostname", "hostid", "cat", "kstat", "dladm", "ipadm", "route", "netstat"}
+)
 
 SYSTEMS: Mapping[str, System] = MappingProxyType(
     {
         "smartos": System(
             name="smartos",
-            tools=_ILLUMOS_TOOLS | {"sysinfo"},
+            tools=_ILLUMOS_TOOLS | {"nictagadm", "sysinfo"},
             default_pools=MappingProxyType({"zones": TIB}),
             kernel="SunOS",
             release="5.11",

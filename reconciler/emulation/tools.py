@@ -56,12 +56,47 @@ def _sysinfo() -> Tool:
     return SYSINFO
 
 
+def _dladm() -> Tool:
+    from reconciler.emulation.links.dladm.tool import DLADM
+
+    return DLADM
+
+
+def _ipadm() -> Tool:
+    from reconciler.emulation.links.ipadm import IPADM
+
+    return IPADM
+
+
+def _route() -> Tool:
+    from reconciler.emulation.links.routes import ROUTE
+
+    return ROUTE
+
+
+def _netstat() -> Tool:
+    from reconciler.emulation.links.routes import NETSTAT
+
+    return NETSTAT
+
+
+def _nictagadm() -> Tool:
+    from reconciler.emulation.links.nictagadm import NICTAGADM
+
+    return NICTAGADM
+
+
 TOOLS: Mapping[str, Callable[[], Tool]] = MappingProxyType(
     {
         "cat": _cat,
+        "dladm": _dladm,
         "hostid": _hostid,
         "hostname": _hostname,
+        "ipadm": _ipadm,
         "kstat": _kstat,
+        "netstat": _netstat,
+        "nictagadm": _nictagadm,
+        "route": _route,
         "sysinfo": _sysinfo,
         "uname": _uname,
         "zfs": _zfs,

@@ -249,6 +249,8 @@ def _set_mtu(state: State, link: Link, kept: str | None) -> None:
     wanted = default_mtu(state, link) if kept is None else int(kept)
     if not SMALLEST_MTU <= wanted <= most:
         raise Refused(BAD_VALUE)
+    if wanted == link.mtu:
+        return
     if has_address(state, link):
         raise Refused(BUSY)
     update_link(state, link, mtu=wanted)

@@ -128,7 +128,7 @@ def add_link(
     return link_with_id(state, number)
 
 
-def update_link(state: State, link: Link, **columns: object) -> None:
+def update_link(state: State, link: Link, /, **columns: object) -> None:
     """Changes columns of a link's row."""
     assignments = ", ".join(f"{column} = ?" for column in columns)
     state.write(f"UPDATE link SET {assignments} WHERE id = ?", *columns.values(), link.id)

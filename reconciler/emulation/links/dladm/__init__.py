@@ -1,0 +1,1 @@
+"""`dladm`: its subcommands by what they are about (illumos-cli.md 3)."""
