@@ -5,22 +5,30 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+from reconciler.emulation.links.usbkey import CONFIG_PATH, config_text
 from reconciler.emulation.session import Session, Tool, always_reads
 
 
 def _run(session: Session, arguments: Sequence[str]) -> int:
     code = 0
     for name in arguments:
-        text = session.system.files.get(name)
+        text = _text(session, name)
         if text is None:
             prefix = "cat: " if session.system.kernel == "Linux" else "cat: cannot open "
             session.complain(f"{prefix}{name}: No such file or directory")
             code = 1 if session.system.kernel == "Linux" else 2
             continue
-        session.out.append(text.format(machine_id=_machine_id(session), boot_id=_boot_id(session)))
+        session.out.append(text)
     if not arguments and session.stdin is not None:
         session.out.append(session.stdin.decode(errors="surrogateescape"))
     return code
+
+
+def _text(session: Session, name: str) -> str | None:
+    if name == CONFIG_PATH and session.system.name == "smartos":
+        return config_text(session.state)
+    template = session.system.files.get(name)
+    return None if template is None else template.format(machine_id=_machine_id(session), boot_id=_boot_id(session))
 
 
 def _machine_id(session: Session) -> str:

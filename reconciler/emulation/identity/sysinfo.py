@@ -6,7 +6,9 @@ import json
 from collections.abc import Sequence
 
 from reconciler.emulation.identity.kstat import MEMORY_MIB
-from reconciler.emulation.links.macs import factory_mac
+from reconciler.emulation.links.table import AGGR, PHYS, VNIC, Link, links, ports
+from reconciler.emulation.links.tags import tags
+from reconciler.emulation.links.usbkey import config
 from reconciler.emulation.session import Session, Tool, always_reads
 
 _GIB = 1 << 30
@@ -33,7 +35,6 @@ def _run(session: Session, arguments: Sequence[str]) -> int:
 def _described(session: Session) -> dict[str, object]:
     state = session.state
     pools = state.rows("SELECT name, size FROM pool ORDER BY name")
-    links = state.fact("links").split()
     main_pool, main_size = pools[0] if pools else ("", 0)
     return {
         "Live Image": session.system.version.removeprefix("joyent_"),
@@ -68,21 +69,44 @@ def _described(session: Session) -> dict[str, object]:
         "Disks": {"c1t0d0": {"Size in GB": main_size // 10**9}},
         "Boot Parameters": {"console": "ttya", "root_shadow": "", "smartos": "true"},
         "SDC Agents": [],
-        "Network Interfaces": {link: _interface(session, place, link) for place, link in enumerate(links)},
-        "Virtual Network Interfaces": {},
-        "Link Aggregations": {},
+        **_network(session),
         "Admin NIC Tag": "admin",
-        "Admin IP": "10.0.0.2",
+        "Admin IP": config(state).get("admin_ip", ""),
     }
 
 
-def _interface(session: Session, place: int, link: str) -> dict[str, object]:
-    tags = ("admin", "external")
+def _network(session: Session) -> dict[str, object]:
+    """The members about links, which follow the tables of dladm and the nic tags."""
+    state = session.state
+    every = [link for link in links(state) if link.active and not link.namespace]
+    names = {link.id: link.name for link in every}
+    tagged: dict[str, list[str]] = {}
+    for tag in tags(state):
+        if tag.link is not None:
+            tagged.setdefault(tag.link, []).append(tag.name)
+    addresses: dict[str, str] = dict(state.rows("SELECT interface, address FROM address ORDER BY name DESC"))
+
+    def described(link: Link) -> dict[str, object]:
+        return {
+            "MAC Address": link.mac,
+            "ip4addr": addresses.get(link.name, "").partition("/")[0],
+            "Link Status": link.state,
+        }
+
     return {
-        "MAC Address": factory_mac(session.state.fact("seed"), link),
-        "ip4addr": "10.0.0.2" if place == 0 else "",
-        "Link Status": "up",
-        "NIC Names": [tags[place]] if place < len(tags) else [],
+        "Network Interfaces": {
+            link.name: described(link) | {"NIC Names": tagged.get(link.name, [])} for link in every if link.kind in {PHYS, AGGR}
+        },
+        "Virtual Network Interfaces": {
+            link.name: described(link) | {"VLAN": str(link.vid), "Host Interface": names[link.over or 0]}
+            for link in every
+            if link.kind == VNIC
+        },
+        "Link Aggregations": {
+            link.name: {"LACP mode": link.lacp, "Interfaces": [port.name for port in ports(state, link)]}
+            for link in every
+            if link.kind == AGGR
+        },
     }
 
 
