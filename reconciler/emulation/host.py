@@ -18,6 +18,7 @@ from reconciler.emulation.systems import System, system_named
 from reconciler.emulation.tools import TOOLS
 
 if TYPE_CHECKING:
+    from reconciler.emulation.links.view import Links
     from reconciler.emulation.zfs.storage import Storage
 
 DEFAULT_LINKS = ("igb0", "igb1")
@@ -32,6 +33,7 @@ class EmulatedHost:
         self._tools: dict[str, Tool] = {}
         self.system = system
         self._storage: Storage | None = None
+        self._links: Links | None = None
 
     @classmethod
     def open(
@@ -79,6 +81,15 @@ class EmulatedHost:
         if self._storage is None:
             self._storage = Storage(self._state, self.system, self._clock)
         return self._storage
+
+    @property
+    def links(self) -> Links:
+        """The datalinks and nic tags, looked at and changed without going through text."""
+        from reconciler.emulation.links.view import Links
+
+        if self._links is None:
+            self._links = Links(self._state)
+        return self._links
 
     def close(self) -> None:
         """Lets go of the state file, which stays."""
