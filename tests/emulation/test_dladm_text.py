@@ -163,3 +163,26 @@ def test_options_may_follow_operands_and_be_spelled_out(host: EmulatedHost) -> N
     must(host, "dladm create-vnic x0 --link=igb1 --temporary -v3")
 
     assert must(host, "dladm show-vnic x0 -po over,vid") == "igb1:3\n"
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["show-link", "\udcff"],
+        ["show-vnic", "-l", "\udcff"],
+        ["create-etherstub", "é0"],
+        ["create-vnic", "-l", "igb0", "-m", "²:8:20:1:2:3", "x0"],
+        ["create-vnic", "-l", "igb0", "-v", "²", "x0"],
+        ["set-linkprop", "-p", "pool=\udcff", "web0"],
+        ["set-linkprop", "-p", "maxbw=²", "web0"],
+        ["set-linkprop", "-p", "\udcff=1", "web0"],
+        ["show-linkprop", "-p", "", "web0"],
+        ["rename-link", "web0", ""],
+        ["show-link", "-o", ""],
+        ["create-vnic", "-l", "", "x0"],
+    ],
+)
+def test_odd_bytes_are_refused_like_any_other_name(host: EmulatedHost, argv: list[str]) -> None:
+    answer = host.run(["dladm", *argv])
+
+    assert (answer.exit_code, answer.stderr[:7]) == (1, b"dladm: ")

@@ -163,3 +163,15 @@ def test_a_program_loads_nothing_but_the_emulation_and_the_standard_library(path
     }
     assert foreign <= {"__main__", "__mp_main__"}
     assert {name for name in loaded if name.startswith("reconciler.") and not name.startswith("reconciler.emulation")} == set()
+
+
+def test_of_many_programs_that_make_one_link_one_succeeds(tmp_path: Path) -> None:
+    bin_dir = tmp_path / "bin"
+    write_executables(bin_dir, system="smartos", state=tmp_path / "host.db")
+    argv = ["dladm", "create-vnic", "-t", "-l", "igb1", "web0"]
+    started = [subprocess.Popen(argv, env={"PATH": str(bin_dir)}, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+
+    ended = sorted((one.communicate(timeout=_DEADLINE_S)[1], one.returncode) for one in started)
+
+    refused = ("dladm: vnic creation over igb1 failed: object already exists\n", 1)
+    assert ended == [("", 0), refused, refused, refused]

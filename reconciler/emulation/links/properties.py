@@ -228,6 +228,8 @@ def set_active(state: State, link: Link, name: str, values: Sequence[str] | None
         raise Refused(READ_ONLY)
     if link.kind not in known.kinds:
         raise Refused(UNSUPPORTED)
+    if values is not None and not all(value.isascii() for value in values):
+        raise Refused(BAD_VALUE)
     kept = None if values is None else known.check(values)
     if name == "mtu":
         _set_mtu(state, link, kept)

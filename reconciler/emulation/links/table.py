@@ -79,6 +79,8 @@ def links(state: State) -> list[Link]:
 
 def link_named(state: State, name: str, namespace: str = "") -> Link | None:
     """The link of that name, active or only stored."""
+    if not name.isascii():
+        return None
     row = state.row(f"SELECT {_COLUMNS} FROM link WHERE namespace = ? AND name = ?", namespace, name)
     return Link(*row) if row else None
 
