@@ -71,6 +71,7 @@ def test_what_can_not_be_attached_says_why(host: EmulatedHost) -> None:
         (_ONE, "net9", "nope", "2:8:20:0:0:9", "object not found"),
         (_ONE, "net0", "admin", "2:8:20:0:0:9", "object already exists"),
         (_ONE, "net9", "admin", "1:0:0:0:0:0", "invalid MAC address"),
+        (_ONE, "net9", "admin", "2:8:20:0:0:2", "MAC address is already in use"),
     ):
         with pytest.raises(Refused, match=why), host._state.changing() as state:
             guest_links.attach(state, zone, name, tag, mac, 0, None)

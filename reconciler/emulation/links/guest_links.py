@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from reconciler.emulation.links.errors import Refused
 from reconciler.emulation.links.macs import is_unicast, mac_of
 from reconciler.emulation.links.properties import set_active
-from reconciler.emulation.links.table import VNIC, add_link, link_named
+from reconciler.emulation.links.table import VNIC, add_link, is_taken, link_named
 from reconciler.emulation.links.tags import tag_link
 from reconciler.emulation.state import State
 
@@ -16,7 +16,8 @@ def attach(state: State, zone: str, name: str, tag: str, mac: str, vid: int, mtu
     """Makes the VNIC of a guest in its zone's namespace, over the link of its nic tag; active only.
 
     `vid` is 0 without a VLAN; `mtu` None is that of the link below. Raises Refused with dladm's status text: `object not
-    found` (the tag has no link), `object already exists` (the name), `invalid MAC address`.
+    found` (the tag has no link), `object already exists` (the name), `invalid MAC address`, `MAC address is already in use`
+    (in the same VLAN over the same link).
     """
     lower_name = tag_link(state, tag)
     lower = link_named(state, lower_name) if lower_name is not None else None
@@ -27,6 +28,8 @@ def attach(state: State, zone: str, name: str, tag: str, mac: str, vid: int, mtu
     kept = mac_of(mac)
     if kept is None or not is_unicast(kept):
         raise Refused("invalid MAC address")
+    if is_taken(state, lower, kept, vid):
+        raise Refused("MAC address is already in use")
     add_link(
         state, name, VNIC, persistent=False, namespace=zone, over=lower, mac=kept, mac_type="fixed", vid=vid,
         mtu=mtu if mtu is not None else lower.mtu, zone=zone,

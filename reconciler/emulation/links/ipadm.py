@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reconciler.emulation.links.errors import Died, Misused
-from reconciler.emulation.links.ofmt import Row, print_rows, table
+from reconciler.emulation.links.ofmt import Output, Row, table
 from reconciler.emulation.links.options import options
 from reconciler.emulation.session import Session, Tool, always_reads
 
@@ -41,7 +41,7 @@ def _show_addr(session: Session, arguments: Sequence[str]) -> int:
         }
         for name, kind, state, address, persistent in found
     ]
-    print_rows(session, "ipadm", _ADDRESSES, rows, columns=wanted.last("o"), parsable=wanted.has("p"))
+    Output(session, "ipadm", _ADDRESSES, columns=wanted.last("o"), parsable=wanted.has("p")).show(rows)
     return 0
 
 
@@ -68,7 +68,7 @@ def _show_if(session: Session, arguments: Sequence[str]) -> int:
         }
         for name in names
     ]
-    print_rows(session, "ipadm", _INTERFACES, rows, columns=wanted.last("o"), parsable=wanted.has("p"))
+    Output(session, "ipadm", _INTERFACES, columns=wanted.last("o"), parsable=wanted.has("p")).show(rows)
     return 0
 
 

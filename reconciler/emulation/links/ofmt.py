@@ -37,25 +37,26 @@ def table(text: str, *, names_option: bool = False, default: str = "") -> Table:
     return Table(fields, names_option, tuple(default.split()))
 
 
-def print_rows(
-    session: Session, program: str, shape: Table, rows: Iterable[Row], *, columns: str | None, parsable: bool
-) -> None:
-    """Prints the fields named by `columns` (`a,b`; None for the usual ones); raises Died for a wrong choice."""
-    chosen = _chosen(session, program, shape, columns, parsable=parsable)
-    if parsable:
-        for row in rows:
-            values = [_fetched(row[field.name]) for field in chosen]
-            session.line(values[0] if len(values) == 1 else ":".join(_escaped(value) for value in values))
-        return
-    lines = [[field.name for field in chosen]]
-    lines += [[_fetched(row[field.name]) or "--" for field in chosen] for row in rows]
-    if len(lines) > 1:
-        session.out.extend(_padded(line, chosen) for line in lines)
+class Output:
+    """What one call prints: the fields that it chose, and whether people or programs read it."""
 
+    def __init__(self, session: Session, program: str, shape: Table, *, columns: str | None, parsable: bool) -> None:
+        """`columns` names the fields (`a,b`; None for the usual ones); raises Died for a wrong choice."""
+        self._session = session
+        self._fields = _chosen(session, program, shape, columns, parsable=parsable)
+        self._parsable = parsable
 
-def check_columns(session: Session, program: str, shape: Table, columns: str | None, *, parsable: bool) -> None:
-    """Raises Died for a wrong choice of fields, as `print_rows` does."""
-    _chosen(Session(session.state, session.system, session.now), program, shape, columns, parsable=parsable)
+    def show(self, rows: Iterable[Row]) -> None:
+        """Prints the rows; for people below a header, unless there are none."""
+        if self._parsable:
+            for row in rows:
+                values = [_fetched(row[field.name]) for field in self._fields]
+                self._session.line(values[0] if len(values) == 1 else ":".join(_escaped(value) for value in values))
+            return
+        lines = [[_fetched(row[field.name]) or "--" for field in self._fields] for row in rows]
+        if lines:
+            titles = [field.name for field in self._fields]
+            self._session.out.extend(_padded(line, self._fields) for line in (titles, *lines))
 
 
 def _chosen(session: Session, program: str, shape: Table, columns: str | None, *, parsable: bool) -> Sequence[Field]:

@@ -97,6 +97,11 @@ def links_over(state: State, link: Link) -> list[Link]:
     return [Link(*row) for row in state.rows(f"SELECT {_COLUMNS} FROM link WHERE over = ? ORDER BY id", link.id)]
 
 
+def is_taken(state: State, lower: Link, mac: str, vid: int) -> bool:
+    """Whether an active link over `lower` has that address in that VLAN."""
+    return state.row("SELECT 1 FROM link WHERE over = ? AND active AND mac = ? AND vid = ?", lower.id, mac, vid) is not None
+
+
 def ports(state: State, aggregation: Link) -> list[Link]:
     """The physical links of an aggregation."""
     return [Link(*row) for row in state.rows(f"SELECT {_COLUMNS} FROM link WHERE port_of = ? ORDER BY id", aggregation.id)]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from reconciler.emulation.links.dladm.looking import given, in_sight, valid_link, zone_of
 from reconciler.emulation.links.dladm.show import SPEED
 from reconciler.emulation.links.errors import Died, Misused, Refused
-from reconciler.emulation.links.ofmt import Row, check_columns, print_rows, table
+from reconciler.emulation.links.ofmt import Output, Row, table
 from reconciler.emulation.links.properties import (
     BAD_VALUE,
     ETHERNET_MTU,
@@ -89,7 +89,7 @@ def show_linkprop(session: Session, arguments: Sequence[str]) -> int:
     )
     if len(wanted.operands) > 1:
         raise Misused
-    check_columns(session, "dladm", _SHAPE, wanted.last("o"), parsable=wanted.has("c"))
+    output = Output(session, "dladm", _SHAPE, columns=wanted.last("o"), parsable=wanted.has("c"))
     stored = wanted.has("P")
     zone = zone_of(session, wanted)
     if wanted.operands:
@@ -101,9 +101,7 @@ def show_linkprop(session: Session, arguments: Sequence[str]) -> int:
     shower = _Shower(session)
     explicit = bool(asked) and wanted.has("c")
     rows = [shower.row(link, known, stored=stored, explicit=explicit) for link in found for known in chosen]
-    print_rows(
-        session, "dladm", _SHAPE, [row for row in rows if row], columns=wanted.last("o"), parsable=wanted.has("c")
-    )  # fmt: skip
+    output.show(row for row in rows if row)
     return 0
 
 

@@ -26,6 +26,7 @@ from reconciler.emulation.links.table import (
     VNIC,
     Link,
     add_link,
+    is_taken,
     link_named,
     link_with_id,
     links_over,
@@ -182,7 +183,7 @@ def _made_up(session: Session, prefix: str) -> str:
 def _check_mac_is_free(state: State, lower: Link, mac: str, vid: int, failed: str) -> None:
     if mac == lower.mac and vid == 0:
         raise Died(f"{failed}: MAC address reserved for use by underlying data-link")
-    if any(one.active and (one.mac, one.vid) == (mac, vid) for one in links_over(state, lower)):
+    if is_taken(state, lower, mac, vid):
         raise Died(f"{failed}: MAC address is already in use")
 
 

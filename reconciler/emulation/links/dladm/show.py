@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from reconciler.emulation.links.dladm.looking import ABSENT, given, in_sight, named, zone_of
 from reconciler.emulation.links.errors import Died, Misused
 from reconciler.emulation.links.macs import printed
-from reconciler.emulation.links.ofmt import Row, Table, check_columns, print_rows, table
+from reconciler.emulation.links.ofmt import Output, Row, Table, table
 from reconciler.emulation.links.table import AGGR, ETHERSTUB, PHYS, VLAN, VNIC, Link, links
 from reconciler.emulation.session import Session
 from reconciler.emulation.zfs.options import Options
@@ -34,9 +34,8 @@ _BRIDGE_LINKS = table("LINK:12 STATE:12 UPTIME:8 DESROOT:21")
 _BRIDGE_FORWARDS = table("DEST:18 AGE:10 FLAGS:8 OUTPUT:16")
 
 
-def _print(session: Session, shape: Table, rows: Iterable[Row], wanted: Options) -> int:
-    print_rows(session, "dladm", shape, rows, columns=wanted.last("o"), parsable=wanted.has("p"))
-    return 0
+def _output(session: Session, shape: Table, wanted: Options) -> Output:
+    return Output(session, "dladm", shape, columns=wanted.last("o"), parsable=wanted.has("p"))
 
 
 def _seen(session: Session, wanted: Options, kinds: set[str]) -> list[Link]:
@@ -70,7 +69,7 @@ def show_link(session: Session, arguments: Sequence[str]) -> int:
     wanted = given(session, arguments, "pPo:z:", "show-link [-pP] [-o <field>,..] [<link>]", shows=True)
     stored = wanted.has("P")
     shape = _STORED_LINK if stored else _LINK
-    check_columns(session, "dladm", shape, wanted.last("o"), parsable=wanted.has("p"))
+    output = _output(session, shape, wanted)
     every = links(session.state)
     names = {link.id: link.name for link in every}
     members: dict[int, list[str]] = {}
@@ -90,7 +89,8 @@ def show_link(session: Session, arguments: Sequence[str]) -> int:
         }
         for link in _only(session, wanted, _seen(session, wanted, {PHYS, AGGR, VLAN, VNIC, ETHERSTUB}))
     ]
-    return _print(session, shape, rows, wanted)
+    output.show(rows)
+    return 0
 
 
 def show_phys(session: Session, arguments: Sequence[str]) -> int:
@@ -108,7 +108,8 @@ def show_phys(session: Session, arguments: Sequence[str]) -> int:
             }
             for link in found
         ]
-        return _print(session, _ADDRESSES, rows, wanted)
+        _output(session, _ADDRESSES, wanted).show(rows)
+        return 0
     rows = [
         {
             "LINK": link.name,
@@ -121,7 +122,8 @@ def show_phys(session: Session, arguments: Sequence[str]) -> int:
         }
         for link in found
     ]
-    return _print(session, _STORED_PHYS if wanted.has("P") else _PHYS, rows, wanted)
+    _output(session, _STORED_PHYS if wanted.has("P") else _PHYS, wanted).show(rows)
+    return 0
 
 
 def _device(session: Session, link: Link) -> str:
@@ -141,7 +143,7 @@ def speed(link: Link, lowers: dict[int, Link], ports: dict[int, int]) -> int:
 def show_vnic(session: Session, arguments: Sequence[str]) -> int:
     """Prints VNICs."""
     wanted = given(session, arguments, "pPl:o:z:", "show-vnic [-pP] [-l <link>] [-o <field>,..] [<link>]", shows=True)
-    check_columns(session, "dladm", _VNIC, wanted.last("o"), parsable=wanted.has("p"))
+    output = _output(session, _VNIC, wanted)
     found = _only(session, wanted, _seen(session, wanted, {VNIC}), "vnic")
     if (lower_name := wanted.last("l")) is not None:
         lower = named(session.state, lower_name)
@@ -166,7 +168,8 @@ def show_vnic(session: Session, arguments: Sequence[str]) -> int:
         }
         for link in found
     ]
-    return _print(session, _VNIC, rows, wanted)
+    output.show(rows)
+    return 0
 
 
 def show_etherstub(session: Session, arguments: Sequence[str]) -> int:
@@ -175,27 +178,28 @@ def show_etherstub(session: Session, arguments: Sequence[str]) -> int:
     found = _only(session, wanted, _seen(session, wanted, {ETHERSTUB}), "etherstub")
     columns = wanted.last("o") or ("LINK" if wanted.has("p") else None)
     rows: list[Row] = [{"LINK": link.name} for link in found]
-    print_rows(session, "dladm", _ETHERSTUB, rows, columns=columns, parsable=wanted.has("p"))
+    Output(session, "dladm", _ETHERSTUB, columns=columns, parsable=wanted.has("p")).show(rows)
     return 0
 
 
 def show_vlan(session: Session, arguments: Sequence[str]) -> int:
     """Prints VLANs."""
     wanted = given(session, arguments, "pPo:z:", "show-vlan [-pP] [-o <field>,..] [<link>]", shows=True)
-    check_columns(session, "dladm", _VLAN, wanted.last("o"), parsable=wanted.has("p"))
+    output = _output(session, _VLAN, wanted)
     names = _names(session)
     rows: list[Row] = [
         {"LINK": link.name, "VID": str(link.vid), "OVER": names.get(link.over or 0, "?"), "FLAGS": "-----"}
         for link in _only(session, wanted, _seen(session, wanted, {VLAN}), "vlan link")
     ]
-    return _print(session, _VLAN, rows, wanted)
+    output.show(rows)
+    return 0
 
 
 def show_aggr(session: Session, arguments: Sequence[str]) -> int:
     """Prints aggregations, with `-x` and `-L` their ports."""
     wanted = given(session, arguments, "pPxLo:", "show-aggr [-pPLx] [-o <field>,..] [<link>]", shows=True)
     shape = _PORTS if wanted.has("x") else _LACP if wanted.has("L") else _AGGR
-    check_columns(session, "dladm", shape, wanted.last("o"), parsable=wanted.has("p"))
+    output = _output(session, shape, wanted)
     found = _only(session, wanted, _seen(session, wanted, {AGGR}), "aggregation")
     members = [link for link in links(session.state) if link.port_of is not None]
     rows: list[Row] = []
@@ -217,7 +221,8 @@ def show_aggr(session: Session, arguments: Sequence[str]) -> int:
                     "FLAGS": "-----",
                 }
             )
-    return _print(session, shape, rows, wanted)
+    output.show(rows)
+    return 0
 
 
 def _whole_aggregation(link: Link, ports: Sequence[Link]) -> Row:
@@ -265,7 +270,8 @@ def show_overlay(session: Session, arguments: Sequence[str]) -> int:
     wanted = given(session, arguments, "pftPo:", "show-overlay [-f | -t] [[-p] -o <field>,...] [<overlay>]", shows=True)
     shape = _TARGETS if wanted.has("t") else _STATUS if wanted.has("f") else _OVERLAY
     _only(session, wanted, [], "overlay")
-    return _print(session, shape, [], wanted)
+    _output(session, shape, wanted).show([])
+    return 0
 
 
 def show_bridge(session: Session, arguments: Sequence[str]) -> int:
@@ -274,4 +280,5 @@ def show_bridge(session: Session, arguments: Sequence[str]) -> int:
     shape = _BRIDGE_LINKS if wanted.has("l") else _BRIDGE_FORWARDS if wanted.has("f") else _BRIDGE
     if wanted.operands:
         raise Died(f"bridge {wanted.operands[0]} is not valid: {ABSENT}")
-    return _print(session, shape, [], wanted)
+    _output(session, shape, wanted).show([])
+    return 0
