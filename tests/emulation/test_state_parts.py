@@ -19,7 +19,10 @@ def _older(path: Path, system: str) -> None:
     with EmulatedHost.open(path, system=system, hostname="hv01", links=["ixgbe0", "ixgbe1"], clock=lambda: 1.8e9) as host:
         must(host, f"zfs create {'zones' if system == 'smartos' else 'tank'}/kept")
     connection = sqlite3.connect(path, isolation_level=None)
-    made = [table for part in PARTS.values() for table in re.findall(r"CREATE TABLE (\w+)", part().schema)]
+    schema = "".join(PARTS[name]().schema for name in PARTS)
+    for table, column in re.findall(r"ALTER TABLE (\w+) ADD COLUMN (\w+)", schema):
+        connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    made = re.findall(r"CREATE TABLE (\w+)", schema)
     assert "link" in made
     for table in reversed(made):
         connection.execute(f"DROP TABLE {table}")
