@@ -47,6 +47,13 @@ def test_the_default_route_names_its_link(omnios: EmulatedHost) -> None:
     ]
 
 
+def test_the_default_route_may_go_elsewhere(omnios: EmulatedHost) -> None:
+    must(omnios, "dladm create-vnic -l igb1 v0")
+    omnios.links.set_default_route("v0", "10.9.0.1")
+
+    assert "interface: v0\n" in must(omnios, "route -n get default")
+
+
 def test_a_host_without_links_has_no_default_route(tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("bare") / "host.db"
     with EmulatedHost.open(path, system="smartos", links=[]) as host:

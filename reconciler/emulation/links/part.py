@@ -96,10 +96,9 @@ def _boot(state: State, system: System, now: float) -> None:
         _bring_up(state, link.id)
     if forgets:
         _make_configured(state)
-    state.write(
-        "DELETE FROM address WHERE NOT persistent OR interface != 'lo0' AND interface NOT IN"
-        " (SELECT name FROM link WHERE active AND namespace = '')"
-    )
+    there = "(SELECT 'lo0' UNION SELECT name FROM link WHERE active AND namespace = '')"
+    state.write(f"DELETE FROM address WHERE NOT persistent OR interface NOT IN {there}")
+    state.write(f"DELETE FROM route WHERE interface NOT IN {there}")
 
 
 def _bring_up(state: State, number: int) -> None:

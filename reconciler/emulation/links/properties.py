@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from reconciler.emulation.guests.rows import all_guests
 from reconciler.emulation.links.errors import Refused
 from reconciler.emulation.links.macs import is_unicast, mac_of, printed
 from reconciler.emulation.links.table import (
@@ -212,8 +213,9 @@ def mtu_range(lower_mtu: int | None) -> str:
 
 
 def running_zones(state: State) -> set[str]:
-    """The zones that are known to run because they have links."""
-    return {str(name) for (name,) in state.rows("SELECT DISTINCT zone FROM link WHERE zone != ''")}
+    """The guests that run, and the zones that have links."""
+    lent = {str(name) for (name,) in state.rows("SELECT DISTINCT zone FROM link WHERE zone != ''")}
+    return lent | {guest.uuid for guest in all_guests(state) if guest.state == "running"}
 
 
 def checked(state: State, name: str, values: Sequence[str]) -> str:

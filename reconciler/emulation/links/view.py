@@ -90,6 +90,13 @@ class Links:
         with self._state.changing():
             self._state.write("DELETE FROM address WHERE interface = ?", name)
 
+    def set_default_route(self, name: str, gateway: str) -> None:
+        """Sends the host's default route through a link."""
+        with self._state.changing():
+            self._found(name, "")
+            self._state.write("DELETE FROM route WHERE destination = 'default'")
+            self._state.write("INSERT INTO route VALUES ('default', ?, ?)", gateway, name)
+
     def lend(self, name: str, zone: str) -> None:
         """Gives a link of the global zone to a zone that runs, as booting the zone does; empty: takes it back."""
         with self._state.changing():

@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 from reconciler.emulation.links import options as taken_apart
 from reconciler.emulation.links.errors import Died
-from reconciler.emulation.links.properties import has_address
-from reconciler.emulation.links.table import Link, link_named, link_with_id, links, links_over
+from reconciler.emulation.links.properties import has_address, running_zones
+from reconciler.emulation.links.table import Link, link_named, link_with_id, links_over
 from reconciler.emulation.session import Session
 from reconciler.emulation.state import State
 from reconciler.emulation.zfs.options import Options
@@ -36,7 +36,7 @@ def zone_of(session: Session, wanted: Options) -> str | None:
     zone = wanted.last("z")
     if zone is None or zone == "global":
         return zone
-    if not any(link.zone == zone for link in links(session.state)):
+    if zone not in running_zones(session.state):
         raise Died(f"invalid zone name '{zone}'")
     return zone
 
