@@ -5,13 +5,16 @@ import json
 from collections.abc import Sequence
 
 from reconciler.model.change import Change
-from reconciler.model.command import Step
+from reconciler.model.command import Command, Step
 from reconciler.model.value import Value
 
 
-def neutral_arguments(change: Change, arguments: Sequence[str]) -> list[str]:
-    """A command's arguments without what differs between two plans of the same change: their times and revisions."""
-    return list(arguments) if change.trashing is None else [change.trashing.neutral(text) for text in arguments]
+def neutral(change: Change, command: Command) -> tuple[list[str], str | None]:
+    """A command's arguments and input without what differs between two plans of one change: their times and revisions."""
+    if change.trashing is None:
+        return list(command.argv), command.stdin
+    stdin = change.trashing.neutral(command.stdin) if command.stdin is not None else None
+    return [change.trashing.neutral(text) for text in command.argv], stdin
 
 
 def canonical_json(value: object) -> bytes:
@@ -22,5 +25,5 @@ def canonical_json(value: object) -> bytes:
 def action_id(change: Change, steps: Sequence[Step]) -> str:
     """16 hex digits of SHA-256 over key, verb, fields and commands."""
     fields: list[tuple[str, Value, Value]] = [(field.name, field.before, field.after) for field in change.fields]
-    commands = [(neutral_arguments(change, step.command.argv), step.command.stdin) for step in steps]
+    commands = [neutral(change, step.command) for step in steps]
     return hashlib.sha256(canonical_json([str(change.key), change.verb, fields, commands])).hexdigest()[:16]

@@ -1,17 +1,17 @@
 """A plan as the stable JSON document `reconciler.plan/v1`."""
 
 import hashlib
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.model.change import Effect, Verb
+from reconciler.model.command import Command
 from reconciler.model.hold import Hold
 from reconciler.model.observed import Unreadable
 from reconciler.model.origin import Origin
 from reconciler.model.plan import Action, Blocked, HostPlan, Miss, Plan, Released
 from reconciler.model.value import Value
-from reconciler.planning.digest import canonical_json, neutral_arguments
+from reconciler.planning.digest import canonical_json, neutral
 
 FORMAT = "reconciler.plan/v1"
 
@@ -109,8 +109,9 @@ def hold_document(hold: Hold, host: str) -> dict[str, str]:
 
 
 def _action(action: Action, *, timeless: bool) -> dict[str, Any]:
-    def arguments(argv: Sequence[str]) -> list[str]:
-        return neutral_arguments(action.change, argv) if timeless else list(argv)
+    def told(command: Command) -> dict[str, Any]:
+        argv, stdin = neutral(action.change, command) if timeless else (list(command.argv), command.stdin)
+        return {"argv": argv, "stdin": stdin, "changes": command.changes}
 
     document: dict[str, Any] = {
         "id": action.id,
@@ -129,10 +130,7 @@ def _action(action: Action, *, timeless: bool) -> dict[str, Any]:
             }
             for field in action.change.fields
         ],
-        "commands": [
-            {"argv": arguments(step.command.argv), "stdin": step.command.stdin, "changes": step.command.changes}
-            for step in action.steps
-        ],
+        "commands": [told(step.command) for step in action.steps],
         "after": list(action.after),
         "guests": [{"key": str(action.key), "effect": action.effect}] if action.effect in _DISTURBING else [],
         "atRisk": {"bytes": action.at_risk.bytes, "snapshots": action.at_risk.snapshots},

@@ -3,11 +3,15 @@
 from dataclasses import replace
 
 from reconciler.hosts.by_name import by_name
+from reconciler.model.change import Change, Verb
+from reconciler.model.command import Command, Step
 from reconciler.model.key import Key, ObjectName
 from reconciler.model.observed import Observed
 from reconciler.model.origin import Origin
 from reconciler.model.plan import Reason
 from reconciler.model.resource import Resource
+from reconciler.model.trash import Trashing
+from reconciler.planning.digest import action_id
 from reconciler.provider.derived import derived_uuid
 from tests.planning.guests import WEB, guest, planned, there
 from tests.planning.world import OWNER, refusals
@@ -77,3 +81,12 @@ def test_none_of_two_marked_guests_with_one_name_is_pruned() -> None:
     made = planned([], found)
     assert not made.actions
     assert planned(guest(cpus=1, uuid="u-2"), [replace(one) for one in found]).is_empty
+
+
+def test_the_id_of_an_action_does_not_depend_on_the_time_in_its_input() -> None:
+    ids = set()
+    for at in ("20260102T030405.000Z", "20260102T030406.000Z"):
+        change = Change(WEB, Verb.TRASH, observed=there(), trashing=Trashing(at, "abc", None))
+        step = Step(Command(("vmadm", "update", "u-1"), f'{{"alias":"trash.{at}.web1"}}'))
+        ids.add(action_id(change, (step,)))
+    assert len(ids) == 1
