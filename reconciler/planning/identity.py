@@ -88,10 +88,12 @@ def _has_identity(kind: Kind | None) -> bool:
 
 def by_identity(draft: Draft, kind: Kind, resource: Resource) -> Resource:
     """The resource with identities in place of names, in fields by whose identity the host tells the object."""
+    if not kind.compares_identities:
+        return resource
     changed = {}
     for name, value in resource.fields.items():
-        rule = kind.rules.get(name)
-        if rule is None or not rule.by_identity or not isinstance(value, str):
+        rule = kind.rule(name)
+        if not rule.by_identity or not isinstance(value, str):
             continue
         target = rule.target(value) if rule.target else value
         found = (identity_of(draft, ObjectName(one, target)) for one in rule.refers_to)

@@ -125,6 +125,11 @@ class Kind:
                 found.update({f"{head}[].{name}.{entry}": entries.rule(entry) for entry in entries.known})
         return MappingProxyType(found)
 
+    @cached_property
+    def compares_identities(self) -> bool:
+        """Whether the host tells some field's value by the identity of the object named."""
+        return any(rule.by_identity for rule in self.every_rule.values())
+
     def rule(self, name: str) -> FieldRule:
         """The rule of a dotted field name; InvalidValue when the kind has no such field."""
         if rule := self.known_rules.get(name):
