@@ -40,7 +40,13 @@ def _guests() -> Part:
     return GUESTS
 
 
-PARTS: Mapping[str, Callable[[], Part]] = MappingProxyType({"links": _links, "guests": _guests})
+def _images() -> Part:
+    from reconciler.emulation.images.tables import IMAGES
+
+    return IMAGES
+
+
+PARTS: Mapping[str, Callable[[], Part]] = MappingProxyType({"links": _links, "guests": _guests, "images": _images})
 """By name, in the order in which they are made and started."""
 
 
