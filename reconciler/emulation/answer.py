@@ -17,6 +17,8 @@ class Answer:
     stdout: bytes = b""
     stderr: bytes = b""
     hangs: bool = False
+    seconds: float = 0.0
+    """How long the caller has to wait for it by the host's latency. What was done is there for all others meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)

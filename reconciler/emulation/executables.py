@@ -39,6 +39,7 @@ def write_executables(
     hostname: str = "emulated",
     python: str = sys.executable,
     clock: Callable[[], float] = time.time,
+    latency: Mapping[str, float] | None = None,
 ) -> tuple[Path, ...]:
     """Makes an executable for each tool of the emulated system in `bin_dir`, and the host's state when it is absent.
 
@@ -46,7 +47,9 @@ def write_executables(
     `EmulatedHost.open` does.
     """
     state = state.absolute()
-    with EmulatedHost.open(state, system=system, pools=pools, links=links, hostname=hostname, clock=clock) as host:
+    with EmulatedHost.open(
+        state, system=system, pools=pools, links=links, hostname=hostname, clock=clock, latency=latency
+    ) as host:
         tools = sorted(host.system.tools)
     bin_dir.mkdir(parents=True, exist_ok=True)
     return tuple(_write_one(bin_dir / tool, tool, state, python) for tool in tools)
@@ -75,7 +78,7 @@ def main(state: str, tool: str) -> NoReturn:
     """Runs a tool with this process's arguments and ends the process as the tool ends."""
     arguments = sys.argv[1:]
     try:
-        with EmulatedHost.open(Path(state)) as host:
+        with EmulatedHost.open(Path(state), open_file=lambda path: Path(path).open("rb")) as host:
             argv = [tool, *arguments]
             answer = host.run(argv, sys.stdin.buffer.read() if host.reads_stdin(argv) else None)
     except EmulationError as error:
@@ -87,6 +90,7 @@ def main(state: str, tool: str) -> NoReturn:
 def _end(answer: Answer) -> NoReturn:
     while answer.hangs:
         signal.pause()
+    time.sleep(answer.seconds)
     sys.stdout.buffer.write(answer.stdout)
     sys.stdout.buffer.flush()
     sys.stderr.buffer.write(answer.stderr)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from reconciler.emulation import faults, notes, parts, transcript
+from reconciler.emulation import faults, latency, notes, parts, transcript
 from reconciler.emulation.answer import Answer, Call
 from reconciler.emulation.errors import EmulationError
 from reconciler.emulation.faults import RUBBISH, Fault, FaultKind
-from reconciler.emulation.session import Interrupted, Session, Tool
+from reconciler.emulation.session import Interrupted, OpenFile, Session, Tool, no_files
 from reconciler.emulation.state import State, create_state
 from reconciler.emulation.systems import System, system_named
 from reconciler.emulation.tools import TOOLS
@@ -27,9 +28,10 @@ DEFAULT_LINKS = ("igb0", "igb1")
 class EmulatedHost:
     """One emulated host over one state file. Any number of threads and processes may hold the same one."""
 
-    def __init__(self, state: State, system: System, clock: Callable[[], float]) -> None:
+    def __init__(self, state: State, system: System, clock: Callable[[], float], open_file: OpenFile = no_files) -> None:
         self._state = state
         self._clock = clock
+        self._open_file = open_file
         self._tools: dict[str, Tool] = {}
         self.system = system
         self._storage: Storage | None = None
@@ -45,12 +47,15 @@ class EmulatedHost:
         links: Sequence[str] = DEFAULT_LINKS,
         hostname: str = "emulated",
         clock: Callable[[], float] = time.time,
+        latency: Mapping[str, float] | None = None,
+        open_file: OpenFile = no_files,
     ) -> EmulatedHost:
         """The host whose state is in `path`; makes it first when the file is absent.
 
         `pools` (name -> bytes; default by system), `links` and `hostname` count only when it is made. `system` may be
-        None for a host that exists. One that an older version made gets the tables that it lacks. Raises EmulationError when
-        the file belongs to another system or is no state.
+        None for a host that exists. `latency`, where it is given, is kept by the host as `set_latency` does. `open_file`
+        opens what a command line names as a file; without it there are none. A host that an older version made gets the
+        tables that it lacks. Raises EmulationError when the file belongs to another system or is no state.
         """
         if not path.exists():
             if system is None:
@@ -71,7 +76,10 @@ class EmulatedHost:
         if lacking:
             with state.changing():
                 parts.make_lacking(state, system_named(found), clock())
-        return cls(state, system_named(found), clock)
+        host = cls(state, system_named(found), clock, open_file)
+        if latency is not None:
+            host.set_latency(latency)
+        return host
 
     @property
     def storage(self) -> Storage:
@@ -104,7 +112,8 @@ class EmulatedHost:
     def run(self, argv: Sequence[str], stdin: bytes | None = None) -> Answer:
         """What the host answers to a command; `argv[0]` is a tool's bare name or its path.
 
-        Never waits: a command that hangs comes back at once with `hangs` set.
+        Never waits: a command that hangs comes back at once with `hangs` set, and one that takes its time says how long
+        in `seconds`.
         """
         if not argv:
             raise EmulationError("a command needs at least a tool's name; remedy: pass a non-empty argv")
@@ -113,8 +122,10 @@ class EmulatedHost:
         if fault is not None and fault.kind in {FaultKind.FAIL, FaultKind.HANG}:
             answer = _refused(fault)
             self._remember(argv, stdin, answer, changed=False)
-            return answer
-        return self._answered(argv, named, stdin, fault, remembered=True)
+        else:
+            answer = self._answered(argv, named, stdin, fault, remembered=True)
+        seconds = latency.seconds_of(self._state, named)
+        return replace(answer, seconds=seconds) if seconds else answer
 
     def drift(self, argv: Sequence[str], stdin: bytes | None = None) -> Answer:
         """Runs a command behind everybody's back: no fault hits it and the transcript does not show it."""
@@ -124,6 +135,14 @@ class EmulatedHost:
         """Whether a command reads its standard input to the end."""
         tool = self._tool(PurePosixPath(argv[0]).name)
         return tool is not None and tool.reads_stdin(argv[1:])
+
+    def set_latency(self, table: Mapping[str, float]) -> None:
+        """Says how long commands take from now on, for all processes: seconds by `vmadm` or `vmadm create`.
+
+        The longer name counts. Raises EmulationError for a name or time that can't be.
+        """
+        with self._state.changing():
+            latency.set_latency(self._state, table)
 
     def inject(self, fault: Fault) -> None:
         """Arms a fault, for this process and all others that use the host."""
@@ -179,6 +198,7 @@ class EmulatedHost:
             system=self.system,
             now=self._clock(),
             stdin=stdin,
+            open_file=self._open_file,
             parts_allowed=1 if fault is not None and fault.kind is FaultKind.HALF else None,
         )
         if tool.only_reads(named[1:]):

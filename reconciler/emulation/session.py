@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 from reconciler.emulation.state import State
 from reconciler.emulation.systems import System
@@ -11,6 +12,14 @@ from reconciler.emulation.systems import System
 
 class Interrupted(Exception):
     """The tool was stopped between two parts of its work by a fault; what it has done stays done."""
+
+
+OpenFile = Callable[[str], BinaryIO]
+
+
+def no_files(path: str) -> BinaryIO:
+    """Opens nothing: an emulated host has no files of its own that a tool could be told to read."""
+    raise FileNotFoundError(path)
 
 
 @dataclass(slots=True)
@@ -23,6 +32,8 @@ class Session:
     stdin: bytes | None = None
     parts_allowed: int | None = None
     """How many parts of a larger piece of work may still begin; None is all of them."""
+    open_file: OpenFile = no_files
+    """Opens a file that the command line names; raises OSError."""
     out: list[str] = field(default_factory=list)
     err: list[str] = field(default_factory=list)
 

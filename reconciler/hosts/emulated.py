@@ -41,7 +41,9 @@ class EmulatedTransport:
         if answer.hangs:
             await asyncio.sleep(command.deadline_s)
             return Completed(command, Ending.DEADLINE, None, duration_s=command.deadline_s)
-        await asyncio.sleep(0)
+        await asyncio.sleep(min(answer.seconds, command.deadline_s))
+        if answer.seconds > command.deadline_s:
+            return Completed(command, Ending.DEADLINE, None, duration_s=command.deadline_s)
         ended = answer.exit_code >= 0
         return Completed(
             command,
@@ -49,6 +51,7 @@ class EmulatedTransport:
             answer.exit_code if ended else None,
             answer.stdout.decode("utf-8", "surrogateescape"),
             answer.stderr.decode("utf-8", "replace"),
+            duration_s=answer.seconds,
         )
 
     async def lease(self, name: str, holder: Holder) -> EmulatedLease:
