@@ -19,6 +19,7 @@ from reconciler.emulation.systems import System, system_named
 from reconciler.emulation.tools import TOOLS
 
 if TYPE_CHECKING:
+    from reconciler.emulation.images.sites import ImageSites
     from reconciler.emulation.links.view import Links
     from reconciler.emulation.zfs.storage import Storage
 
@@ -98,6 +99,13 @@ class EmulatedHost:
         if self._links is None:
             self._links = Links(self._state)
         return self._links
+
+    @property
+    def images(self) -> ImageSites:
+        """The sites that offer images (SmartOS)."""
+        from reconciler.emulation.images.sites import ImageSites
+
+        return ImageSites(self._state)
 
     def close(self) -> None:
         """Lets go of the state file, which stays."""

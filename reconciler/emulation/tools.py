@@ -86,6 +86,12 @@ def _nictagadm() -> Tool:
     return NICTAGADM
 
 
+def _imgadm() -> Tool:
+    from reconciler.emulation.images.tool import IMGADM
+
+    return IMGADM
+
+
 TOOLS: Mapping[str, Callable[[], Tool]] = MappingProxyType(
     {
         "cat": _cat,
@@ -93,6 +99,7 @@ TOOLS: Mapping[str, Callable[[], Tool]] = MappingProxyType(
         "hostid": _hostid,
         "hostname": _hostname,
         "ipadm": _ipadm,
+        "imgadm": _imgadm,
         "kstat": _kstat,
         "netstat": _netstat,
         "nictagadm": _nictagadm,

@@ -23,6 +23,10 @@ class InstalledImage:
     clones: int
     """How many datasets were made from it: guests, their disks, and incremental images."""
 
+    @property
+    def dataset(self) -> str:
+        return f"{self.pool}/{self.uuid}"
+
 
 def installed_image(state: State, pool: str, uuid: str) -> Mapping[str, object] | None:
     """The manifest as `imgadm get` prints it under `manifest`; None when that image is not on that pool."""
@@ -44,7 +48,8 @@ def installed_images(state: State) -> list[InstalledImage]:
 def _found(state: State, condition: str, parameter: str) -> list[InstalledImage]:
     # The datasets say what is installed; what zfs destroyed is no image any more, whatever was registered.
     rows = state.rows(
-        "SELECT final.name, (SELECT count(*) FROM dataset AS clone WHERE clone.origin = final.id) "
+        "SELECT final.name, (SELECT count(*) FROM dataset AS clone JOIN dataset AS snapshot ON snapshot.id = clone.origin "
+        "WHERE snapshot.parent = final.parent) "
         f"FROM dataset AS final WHERE {condition} ORDER BY final.name",
         parameter,
     )
