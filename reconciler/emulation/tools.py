@@ -92,6 +92,12 @@ def _imgadm() -> Tool:
     return IMGADM
 
 
+def _vmadm() -> Tool:
+    from reconciler.emulation.guests.tool import VMADM
+
+    return VMADM
+
+
 TOOLS: Mapping[str, Callable[[], Tool]] = MappingProxyType(
     {
         "cat": _cat,
@@ -106,6 +112,7 @@ TOOLS: Mapping[str, Callable[[], Tool]] = MappingProxyType(
         "route": _route,
         "sysinfo": _sysinfo,
         "uname": _uname,
+        "vmadm": _vmadm,
         "zfs": _zfs,
         "zpool": _zpool,
     }
