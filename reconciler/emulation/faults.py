@@ -23,7 +23,7 @@ class FaultKind(enum.Enum):
     """All is done and no answer ever comes."""
     HALF = "half"
     """The first of several parts is done (one property, one dataset, a create without its mount), then `exit_code`
-    (1). A command that has one part only does it."""
+    (1). A command that has one part only does it. `parts` lets more of them be done."""
     LOST_REPLY = "lost_reply"
     """All is done, but nothing is printed and `exit_code` (255) comes back; negative: killed by that signal."""
     TRUNCATE = "truncate"
@@ -48,6 +48,8 @@ class Fault:
     times: int | None = 1
     exit_code: int | None = None
     stderr: str = ""
+    parts: int = 1
+    """HALF only: how many parts are done."""
 
     def __post_init__(self) -> None:
         try:
@@ -58,6 +60,8 @@ class Fault:
             ) from error
         if self.skip < 0 or (self.times is not None and self.times < 1):
             raise EmulationError("a fault needs skip >= 0 and times >= 1; remedy: leave times out, or None for always")
+        if self.parts < 1:
+            raise EmulationError("a fault needs parts >= 1; remedy: use FAIL when nothing is to be done")
 
     def matches(self, argv: Sequence[str]) -> bool:
         """Whether this is a command that the fault is about."""
@@ -68,8 +72,9 @@ def inject(state: State, fault: Fault) -> None:
     """Arms a fault."""
     with state.changing():
         state.write(
-            "INSERT INTO fault (kind, tool, argv, skip, times, exit_code, stderr) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO fault (kind, tool, argv, skip, times, exit_code, stderr, parts) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             fault.kind.value, fault.tool or "", fault.argv, fault.skip, fault.times, fault.exit_code, fault.stderr,
+            fault.parts,
         )  # fmt: skip
 
 
@@ -116,10 +121,11 @@ def _armed(state: State) -> list[tuple[int, Fault]]:
                 times=times,
                 exit_code=exit_code,
                 stderr=stderr,
+                parts=parts,
             ),
         )
-        for number, kind, tool, argv, skip, times, exit_code, stderr in state.rows(
-            "SELECT id, kind, tool, argv, skip, times, exit_code, stderr FROM fault ORDER BY id"
+        for number, kind, tool, argv, skip, times, exit_code, stderr, parts in state.rows(
+            "SELECT id, kind, tool, argv, skip, times, exit_code, stderr, parts FROM fault ORDER BY id"
         )
     ]
 

@@ -19,6 +19,7 @@ from reconciler.emulation.systems import System, system_named
 from reconciler.emulation.tools import TOOLS
 
 if TYPE_CHECKING:
+    from reconciler.emulation.guests.view import Guests
     from reconciler.emulation.images.sites import ImageSites
     from reconciler.emulation.links.view import Links
     from reconciler.emulation.zfs.storage import Storage
@@ -37,6 +38,7 @@ class EmulatedHost:
         self.system = system
         self._storage: Storage | None = None
         self._links: Links | None = None
+        self._guests: Guests | None = None
 
     @classmethod
     def open(
@@ -106,6 +108,15 @@ class EmulatedHost:
         from reconciler.emulation.images.sites import ImageSites
 
         return ImageSites(self._state)
+
+    @property
+    def guests(self) -> Guests:
+        """The guests as they run, looked at and changed without going through text."""
+        from reconciler.emulation.guests.view import Guests
+
+        if self._guests is None:
+            self._guests = Guests(self._state, self.system, self._clock)
+        return self._guests
 
     def close(self) -> None:
         """Lets go of the state file, which stays."""
@@ -185,7 +196,7 @@ class EmulatedHost:
     def reboot(self) -> None:
         """Starts the host anew: another boot time and boot id, nothing busy, mounted is what mounts at boot.
 
-        Of the links those are there that the system itself makes again.
+        Of the links those are there that the system itself makes again. Guests with autoboot run, the others don't.
         """
         with self._state.changing():
             self._state.set_fact("boot_time", str(max(int(self._clock()), int(self._state.fact("boot_time")) + 1)))
@@ -207,7 +218,7 @@ class EmulatedHost:
             now=self._clock(),
             stdin=stdin,
             open_file=self._open_file,
-            parts_allowed=1 if fault is not None and fault.kind is FaultKind.HALF else None,
+            parts_allowed=fault.parts if fault is not None and fault.kind is FaultKind.HALF else None,
         )
         if tool.only_reads(named[1:]):
             with self._state.reading():

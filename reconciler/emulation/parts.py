@@ -34,6 +34,12 @@ def _links() -> Part:
     return LINKS
 
 
+def _faults() -> Part:
+    from reconciler.emulation.fault_parts import FAULTS
+
+    return FAULTS
+
+
 def _guests() -> Part:
     from reconciler.emulation.guests.part import GUESTS
 
@@ -46,7 +52,9 @@ def _images() -> Part:
     return IMAGES
 
 
-PARTS: Mapping[str, Callable[[], Part]] = MappingProxyType({"links": _links, "guests": _guests, "images": _images})
+PARTS: Mapping[str, Callable[[], Part]] = MappingProxyType(
+    {"faults": _faults, "links": _links, "guests": _guests, "images": _images}
+)
 """By name, in the order in which they are made and started."""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from reconciler.emulation.guests.failures import Failed
 from reconciler.emulation.guests.nics import DYNAMIC, static_address
-from reconciler.emulation.guests.rows import Json, all_guests
+from reconciler.emulation.guests.rows import Json, stored_of_others
 from reconciler.emulation.state import State
 
 _NO_VNC_PORT = frozenset({0, -1})
@@ -16,11 +16,9 @@ def refuse_conflicts(state: State, uuid: str, nics: Sequence[Json], vnc_port: in
     wanted = {key for nic in nics for key in _claims(nic)}
     if vnc_port is not None and vnc_port not in _NO_VNC_PORT:
         wanted.add(("vnc_port", vnc_port))
-    for guest in all_guests(state):
-        if guest.uuid == uuid:
-            continue
-        claimed = {key for nic in guest.stored["nics"] for key in _claims(nic)}
-        claimed.add(("vnc_port", guest.stored.get("vnc_port")))
+    for other in stored_of_others(state, uuid):
+        claimed = {key for nic in other["nics"] for key in _claims(nic)}
+        claimed.add(("vnc_port", other.get("vnc_port")))
         if claimed & wanted:
             raise Failed("Conflict detected with another vm, please check the MAC, IP, and VRID")
 

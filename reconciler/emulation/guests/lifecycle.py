@@ -18,7 +18,8 @@ RUNNING, STOPPED, STOPPING, PROVISIONING, FAILED = "running", "stopped", "stoppi
 INSTALLED = "installed"
 # Directories of the global zone that are there without a dataset of their own.
 DIRECTORIES = frozenset({"/", "/opt", "/opt/custom", "/tmp", "/usbkey", "/var", "/var/tmp"})  # noqa: S108 - emulated
-_RUNTIME = ("zoneid", "pid")
+_WHILE_RUNNING = ("zoneid", "pid", "init_restarts")
+_AFTER_EXIT = ("exit_status", "exit_timestamp")
 _FIRST_PID = 10_000
 # A nic's properties that reach a running guest's link at once.
 LIVE_NIC_PROPERTIES = frozenset(
@@ -44,6 +45,8 @@ def boot(session: Session, guest: Guest, *, state: str = RUNNING) -> None:
     for name in dataset_names(guest):
         datasets.set_in_use(session, name, in_use=True)
     guest.running = _booted(guest)
+    for name in _AFTER_EXIT:
+        guest.status.pop(name, None)
     number = session.state.next_number("zoneid")
     guest.status |= {
         "state": state,
@@ -114,7 +117,7 @@ def _booted(guest: Guest) -> Json:
     former = guest.status.setdefault("first_boot", {})
     for name, value in guest.stored.items():
         one = PROPERTIES.get(name)
-        acts = Acts.BOOT if one is None else one.hvm if hvm else one.os
+        acts = Acts.RECORD if one is None else one.hvm if hvm else one.os
         if acts is Acts.FIRST_BOOT:
             found[name] = former.setdefault(name, copy.deepcopy(value))
         elif acts in {Acts.BOOT, Acts.LIVE}:
@@ -128,7 +131,7 @@ def halt(session: Session, guest: Guest, *, state: str = STOPPED) -> None:
     for name in dataset_names(guest):
         datasets.set_in_use(session, name, in_use=False)
     guest.running = None
-    for name in _RUNTIME:
+    for name in _WHILE_RUNNING:
         guest.status.pop(name, None)
     guest.status |= {
         "state": state,

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from reconciler.emulation.guests.brands import BRANDS
 from reconciler.emulation.guests.failures import Failed
-from reconciler.emulation.guests.rows import Json, all_guests
+from reconciler.emulation.guests.ids import random_mac
+from reconciler.emulation.guests.rows import Json, is_mentioned
 from reconciler.emulation.links.tags import etherstub_tags, tag_link
 from reconciler.emulation.state import State
-from reconciler.emulation.zfs.datasets import numbered_id
 
 DYNAMIC = frozenset({"dhcp", "addrconf"})
 _MOST_IPS = 20
@@ -195,13 +195,9 @@ def _free_interface(brand: str, nics: Sequence[Json]) -> str:
 
 
 def _generated_mac(state: State) -> str:
-    taken = {nic["mac"] for guest in all_guests(state) for nic in guest.stored["nics"]}
-    while True:
-        digits = f"{numbered_id(state.fact('seed'), state.next_number('mac')):016x}"
-        # The second digit 2 says that no maker gave the address out.
-        mac = ":".join((f"{digits[0]}2", digits[2:4], digits[4:6], digits[6:8], digits[8:10], digits[10:12]))
-        if mac not in taken:
-            return mac
+    while is_mentioned(state, mac := random_mac(state)):
+        continue
+    return mac
 
 
 def with_primary(nics: Sequence[Json], wanted: Sequence[str]) -> list[Json]:

@@ -1,7 +1,10 @@
-"""The guests' share of a host's state."""
+"""The guests' share of a host's state, and what becomes of guests when the host boots."""
 
-from reconciler.emulation.guests.rows import GUEST_SCHEMA
+from reconciler.emulation.guests import lifecycle
+from reconciler.emulation.guests.failures import Failed
+from reconciler.emulation.guests.rows import GUEST_SCHEMA, all_guests, save
 from reconciler.emulation.parts import Part
+from reconciler.emulation.session import Session
 from reconciler.emulation.state import State
 from reconciler.emulation.systems import System
 
@@ -12,7 +15,22 @@ def _fill(state: State, system: System, now: float) -> None:
 
 
 def _boot(state: State, system: System, now: float) -> None:
-    del state, system, now
+    """All guests are halted; those with autoboot that can start do, with what is stored by now."""
+    session = Session(state=state, system=system, now=now)
+    for guest in all_guests(state):
+        # What was in the middle of its provisioning does not go on with it.
+        spoilt = guest.state in {lifecycle.PROVISIONING, lifecycle.FAILED}
+        after = lifecycle.FAILED if spoilt else lifecycle.STOPPED
+        if guest.running is not None:
+            lifecycle.halt(session, guest, state=after)
+        else:
+            guest.status["state"] = after
+            save(state, guest)
+        if guest.stored["autoboot"] and not spoilt:
+            try:
+                lifecycle.boot(session, guest)
+            except Failed:
+                continue
 
 
 GUESTS = Part(GUEST_SCHEMA, _fill, _boot)

@@ -50,6 +50,16 @@ def guest_with(state: State, uuid: str) -> Guest | None:
     return _guest(row) if row else None
 
 
+def stored_of_others(state: State, uuid: str) -> list[Json]:
+    """The configurations of all guests but one."""
+    return [json.loads(stored) for (stored,) in state.rows("SELECT stored FROM guest WHERE uuid <> ?", uuid)]
+
+
+def is_mentioned(state: State, text: str) -> bool:
+    """Whether a text stands anywhere in the configuration of a guest."""
+    return state.row("SELECT 1 FROM guest WHERE instr(stored, ?)", text) is not None
+
+
 def _guest(row: Row) -> Guest:
     uuid, stored, status, running = row
     return Guest(uuid, json.loads(stored), json.loads(status), json.loads(running) if running else None)

@@ -1,7 +1,6 @@
 """Where a payload comes from: a file, or standard input."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from reconciler.emulation.guests.failures import Failed, Misused
 from reconciler.emulation.guests.payload import parsed
@@ -15,7 +14,8 @@ def payload_from(session: Session, arguments: Sequence[str]) -> Json:
     if name in {None, "-"}:
         return parsed(session.stdin or b"")
     try:
-        return parsed(Path(str(name)).read_bytes())
+        with session.open_file(str(name)) as file:
+            return parsed(file.read())
     except OSError as error:
         raise Failed(f"File: {name} does not exist.") from error
 

@@ -128,6 +128,8 @@ def _replace_root(session: Session, guest: Guest, image: str) -> None:
     data = f"{root}/data"
     quota = Datasets(session.state, [root]).size(root, "quota")
     if datasets.exists(session, data):
+        zfs(session, "set", "zoned=off", data)
+        zfs(session, "set", "mountpoint=none", data)
         zfs(session, "rename", data, aside)
     datasets.destroy(session, root)
     session.begin_part()
@@ -136,6 +138,8 @@ def _replace_root(session: Session, guest: Guest, image: str) -> None:
     zfs(session, "set", f"quota={quota or 'none'}", root)
     if datasets.exists(session, aside):
         zfs(session, "rename", aside, data)
+        zfs(session, "set", f"mountpoint=/{data}", data)
+        zfs(session, "set", "zoned=on", data)
 
 
 def _replace_disk(session: Session, guest: Guest, image: str) -> None:
