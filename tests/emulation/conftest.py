@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.emulation import EmulatedHost
+from tests.emulation.guest_commands import BASE, DEBIAN, LX, OLDER_BASE, UBUNTU, Vmadm
 
 NOON = 1_800_000_000.0
 
@@ -35,3 +36,12 @@ def linux(tmp_path: Path) -> Iterator[EmulatedHost]:
     """A Linux host with zfs-fuse and the pool tank."""
     with _host(tmp_path, "linux-zfs-fuse") as host:
         yield host
+
+
+@pytest.fixture
+def vmadm(smartos: EmulatedHost) -> Vmadm:
+    """vmadm of a SmartOS host that has images of all types."""
+    for uuid in (BASE, OLDER_BASE, LX, UBUNTU, DEBIAN):
+        answer = smartos.drift(["imgadm", "import", "-q", "-P", "zones", uuid])
+        assert answer.exit_code == 0, answer.stderr
+    return Vmadm(smartos)
