@@ -214,7 +214,9 @@ def test_the_primary_nic_moves_and_is_never_none(vmadm: Vmadm) -> None:
 def test_a_running_guest_keeps_its_old_nics_until_it_boots_but_for_their_protection(vmadm: Vmadm) -> None:
     vmadm.zone(nics=[NIC])
     vmadm.do("update", ZONE, payload={
-        "update_nics": [{"mac": _MAC, "nic_tag": "admin", "vlan_id": 5, "allow_ip_spoofing": True, "allowed_ips": ["10.9.0.0/24"]}],
+        "update_nics": [
+            {"mac": _MAC, "nic_tag": "admin", "vlan_id": 5, "allow_ip_spoofing": True, "allowed_ips": ["10.9.0.0/24"]},
+        ],
         "add_nics": [{"nic_tag": "external", "mac": "02:00:00:00:00:02"}],
     })  # fmt: skip
 

@@ -67,6 +67,7 @@ def create(session: Session, arguments: Sequence[str]) -> int:
     save(session.state, guest)
     try:
         if boots:
+            session.begin_part()
             _provision(session, guest)
     finally:
         record(session, None, full_object(session.state, guest))
