@@ -52,8 +52,14 @@ def _images() -> Part:
     return IMAGES
 
 
+def _firewall() -> Part:
+    from reconciler.emulation.firewall.rules import FIREWALL
+
+    return FIREWALL
+
+
 PARTS: Mapping[str, Callable[[], Part]] = MappingProxyType(
-    {"faults": _faults, "links": _links, "guests": _guests, "images": _images}
+    {"faults": _faults, "links": _links, "guests": _guests, "images": _images, "firewall": _firewall}
 )
 """By name, in the order in which they are made and started."""
 

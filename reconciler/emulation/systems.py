@@ -40,7 +40,7 @@ SYSTEMS: Mapping[str, System] = MappingProxyType(
     {
         "smartos": System(
             name="smartos",
-            tools=_ILLUMOS_TOOLS | {"imgadm", "nictagadm", "sysinfo", "vmadm"},
+            tools=_ILLUMOS_TOOLS | {"fwadm", "imgadm", "nictagadm", "sysinfo", "vmadm"},
             default_pools=MappingProxyType({"zones": TIB}),
             kernel="SunOS",
             release="5.11",

@@ -98,6 +98,12 @@ def _vmadm() -> Tool:
     return VMADM
 
 
+def _fwadm() -> Tool:
+    from reconciler.emulation.firewall.tool import FWADM
+
+    return FWADM
+
+
 TOOLS: Mapping[str, Callable[[], Tool]] = MappingProxyType(
     {
         "cat": _cat,
@@ -105,6 +111,7 @@ TOOLS: Mapping[str, Callable[[], Tool]] = MappingProxyType(
         "hostid": _hostid,
         "hostname": _hostname,
         "ipadm": _ipadm,
+        "fwadm": _fwadm,
         "imgadm": _imgadm,
         "kstat": _kstat,
         "netstat": _netstat,
