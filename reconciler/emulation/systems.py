@@ -33,8 +33,11 @@ class System:
 
 
 _ILLUMOS_TOOLS = frozenset(
-    {"zfs", "zpool", "uname", "hostname", "hostid", "cat", "kstat", "dladm", "ipadm", "route", "netstat"}
-)
+    {
+        "zfs", "zpool", "uname", "hostname", "hostid", "cat", "kstat", "dladm", "ipadm", "route", "netstat", "svcs",
+        "zoneadm", "zonename",
+    }
+)  # fmt: skip
 
 SYSTEMS: Mapping[str, System] = MappingProxyType(
     {

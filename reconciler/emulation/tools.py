@@ -104,6 +104,24 @@ def _fwadm() -> Tool:
     return FWADM
 
 
+def _svcs() -> Tool:
+    from reconciler.emulation.identity.services import SVCS
+
+    return SVCS
+
+
+def _zoneadm() -> Tool:
+    from reconciler.emulation.identity.zones import ZONEADM
+
+    return ZONEADM
+
+
+def _zonename() -> Tool:
+    from reconciler.emulation.identity.zones import ZONENAME
+
+    return ZONENAME
+
+
 TOOLS: Mapping[str, Callable[[], Tool]] = MappingProxyType(
     {
         "cat": _cat,
@@ -117,10 +135,13 @@ TOOLS: Mapping[str, Callable[[], Tool]] = MappingProxyType(
         "netstat": _netstat,
         "nictagadm": _nictagadm,
         "route": _route,
+        "svcs": _svcs,
         "sysinfo": _sysinfo,
         "uname": _uname,
         "vmadm": _vmadm,
         "zfs": _zfs,
+        "zoneadm": _zoneadm,
+        "zonename": _zonename,
         "zpool": _zpool,
     }
 )
