@@ -216,6 +216,19 @@ def test_install_takes_files_of_the_machine_that_a_program_runs_on(tmp_path: Pat
     assert (missing.exit_code, missing.stderr) == (1, f'imgadm install: error (Usage): no such manifest file: "{manifest}"\n')
 
 
+def test_two_programs_that_import_one_image_at_once_make_it_once(tmp_path: Path) -> None:
+    write_executables(tmp_path / "bin", system="smartos", state=tmp_path / "host.db")
+    argv = [tmp_path / "bin" / "imgadm", "import", "-P", "zones", WEB]
+    both = [subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = sorted(one.communicate(timeout=60)[0].splitlines()[-1] for one in both)
+
+    assert [one.returncode for one in both] == [0, 0]
+    assert said == [
+        f"Image {WEB} (web-64-lts 24.4.1) is already installed, skipping",
+        f"Imported image {WEB} (web-64-lts@24.4.1)",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [("not json", "InvalidManifest"), ("[]", "InvalidManifest"), ('{"v": 2}', "ManifestValidation")],
