@@ -15,7 +15,14 @@ from reconciler.model.errors import ExitCode, ReconcilerError
 @click.option(
     "--state", "state", required=True, type=click.Path(dir_okay=False, path_type=Path), help="State file, made when absent."
 )
-def command(bin_dir: Path, system: str, state: Path) -> int:
+@click.option(
+    "--latency",
+    "latencies",
+    multiple=True,
+    metavar="COMMAND=SECONDS",
+    help="How long a tool, or a tool's subcommand, takes; may be repeated. The host keeps it.",
+)
+def command(bin_dir: Path, system: str, state: Path, latencies: tuple[str, ...]) -> int:
     """Write the tools of an emulated host into BIN_DIR, all over one state file.
 
     Any program with BIN_DIR first on its PATH then sees that host: try it with zfs by hand, or with a Host manifest of
@@ -25,12 +32,24 @@ def command(bin_dir: Path, system: str, state: Path) -> int:
     Example:
       reconciler emulate /tmp/hv01/bin --system smartos --state /tmp/hv01/state.sqlite
       PATH=/tmp/hv01/bin:$PATH zfs list
+      reconciler emulate /tmp/hv01/bin --system smartos --state /tmp/hv01/state.sqlite --latency "vmadm create=12"
     """
+    latency = dict(map(_latency, latencies)) if latencies else None
     try:
-        written = write_executables(bin_dir, system=system, state=state)
+        written = write_executables(bin_dir, system=system, state=state, latency=latency)
     except EmulationError as trouble:
         cause, _, remedy = str(trouble).partition("; remedy: ")
         raise ReconcilerError(cause, remedy=remedy) from trouble
     click.echo(f"{len(written)} tools in {bin_dir}: {', '.join(sorted(path.name for path in written))}")
     click.echo(f"use them with: PATH={bin_dir}:$PATH")
     return ExitCode.CONVERGED
+
+
+def _latency(text: str) -> tuple[str, float]:
+    name, sign, seconds = text.rpartition("=")
+    try:
+        return name, float(seconds if sign else "")
+    except ValueError as trouble:
+        raise click.UsageError(
+            f'--latency {text!r}: not COMMAND=SECONDS; use for example --latency "vmadm create=12"'
+        ) from trouble
