@@ -124,6 +124,8 @@ def test_a_dry_run_says_the_same_and_keeps_nothing(smartos: EmulatedHost) -> Non
         ({"rule": TEXT, "global": True, "enabled": [1]}, "enabled must be true or false\n"),
         ({"rules": 1}, "rules and remoteVMs must be arrays of objects\n"),
         (1, "Payload must be an object or a list of rules\n"),
+        ({"rule": TEXT, "global": True, "description": "x" * 256}, "description: must be a string of at most 255 characters\n"),
+        ({"rule": TEXT, "global": True, "description": 1}, "description: must be a string of at most 255 characters\n"),
     ],
 )
 def test_a_payload_that_is_wrong_adds_nothing(smartos: EmulatedHost, payload: object, complaint: str) -> None:
@@ -215,6 +217,8 @@ def test_remote_guests_are_kept_beside_the_rules(guests: EmulatedHost) -> None:
     [
         ({"ips": ["10.0.0.1"]}, "Remote VM must have UUID\n"),
         ({"uuid": NONE}, f'Remote VM "{NONE}": missing IPs\n'),
+        ({"uuid": NONE, "nics": 5}, f'Remote VM "{NONE}": missing IPs\n'),
+        ({"uuid": NONE, "ips": ["10.0.0.1"], "tags": 5}, f'Remote VM "{NONE}": tags must be an object\n'),
         ({"uuid": WEB, "ips": ["10.0.0.1"]}, f'Remote VM "{WEB}" must not have the same UUID as a local VM\n'),
     ],
 )
@@ -223,6 +227,29 @@ def test_a_remote_guest_that_can_not_be_is_refused(guests: EmulatedHost, remote:
 
     assert (refused.exit_code, refused.stderr) == (1, complaint)
     assert must(guests, "fwadm list-rvms") == ""
+
+
+def test_a_whole_guest_can_be_a_remote_one(smartos: EmulatedHost) -> None:
+    guest = {"uuid": NONE, "brand": "lx", "nics": [{"ips": ["10.0.0.5/24", "dhcp"]}, {"ip": "10.1.0.5"}], "tags": {}}
+    assert _fed(smartos, "fwadm add-rvm", [guest]).exit_code == 0
+
+    assert json.loads(must(smartos, "fwadm list-rvms -j")) == [{"uuid": NONE, "enabled": True, "ips": ["10.0.0.5", "10.1.0.5"]}]
+
+
+def test_text_of_any_kind_survives(smartos: EmulatedHost) -> None:
+    described = 'a "quoted"\n\tline, Grüße 🐘'
+    _fed(smartos, "fwadm add", _rule(rule='FROM any TO tag "Grüße \\"x\\"" ALLOW tcp PORT 1', description=described))
+
+    (kept,) = _rules(smartos)
+    assert (kept["rule"], kept["description"]) == ('FROM any TO tag "Grüße \\"x\\"" ALLOW tcp PORT 1', described)
+
+
+@pytest.mark.parametrize("raw", [b"", b"not json", b'{"rule": "\xff"}', rb'{"rule": "\ud800"}'])
+def test_what_is_no_json_is_refused(smartos: EmulatedHost, raw: bytes) -> None:
+    answer = smartos.run(["fwadm", "add"], raw)
+
+    assert (answer.exit_code, answer.stdout) == (1, b"")
+    assert answer.stderr.startswith(b"Invalid JSON: ")
 
 
 def test_half_an_add_keeps_the_first_rule(smartos: EmulatedHost) -> None:

@@ -220,6 +220,8 @@ def _json_given(session: Session, given: Given) -> object:
             raise FwadmError(f'File "{name}" does not exist.') from trouble
     try:
         payload: object = json.loads(raw)
+        # Half a character, which JSON can say and no output can.
+        json.dumps(payload, ensure_ascii=False).encode()
     except ValueError as trouble:
         raise FwadmError(f"Invalid JSON: {trouble}") from trouble
     return payload

@@ -168,7 +168,7 @@ class _Reader:
             return []
         ranges = []
         for part in "".join(texts).split(","):
-            found = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+            found = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", part)
             if found is None:
                 raise FwadmError(f'ports: "{part}" is no port or range of ports')
             first, last = int(found[1]), int(found[2] or found[1])
@@ -236,7 +236,7 @@ class _Reader:
 
     def _number(self, most: int, what: str, *, least: int = 0) -> int:
         text = self._word(what)
-        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        if not re.fullmatch(r"[0-9]{1,5}", text) or not least <= int(text) <= most:
             raise FwadmError(f'{what}: "{text}" must be between {least} and {most}')
         return int(text)
 

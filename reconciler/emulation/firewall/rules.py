@@ -140,10 +140,17 @@ def checked_remote(given: Json, locals_: frozenset[str]) -> Json:
         raise FwadmError(f'Invalid UUID "{uuid}" for remote VM')
     if uuid in locals_:
         raise FwadmError(f'Remote VM "{uuid}" must not have the same UUID as a local VM')
-    ips = given.get("ips")
-    if ips is None:
-        ips = [ip for nic in given.get("nics", ()) for ip in nic.get("ips", [nic.get("ip")]) if ip not in {None, "dhcp"}]
+    if not isinstance(given.get("tags", {}), dict):
+        raise FwadmError(f'Remote VM "{uuid}": tags must be an object')
+    ips = given.get("ips", _nic_ips(given.get("nics")))
     if not isinstance(ips, list) or not ips:
         raise FwadmError(f'Remote VM "{uuid}": missing IPs')
     guest: Json = {"uuid": uuid, "enabled": True, "ips": sorted(str(ip).partition("/")[0] for ip in ips)}
     return guest | {name: given[name] for name in ("owner_uuid", "tags") if given.get(name)}
+
+
+def _nic_ips(nics: object) -> list[object]:
+    """The addresses of a guest's nics, in the new form or the old."""
+    found = [nic for nic in nics if isinstance(nic, dict)] if isinstance(nics, list) else []
+    listed = [nic["ips"] if isinstance(nic.get("ips"), list) else [nic.get("ip")] for nic in found]
+    return [ip for ips in listed for ip in ips if ip not in (None, "dhcp", "addrconf")]
