@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ DISK = "c8b1ca70-b4e6-4a5e-96d5-5c4c4e0e9b21"
 NONE = "00000000-0000-4000-8000-000000000000"
 
 
-def _listed(host: EmulatedHost) -> dict[str, dict[str, object]]:
+def _listed(host: EmulatedHost) -> dict[str, dict[str, Any]]:
     return {item["manifest"]["uuid"]: item for item in json.loads(must(host, "imgadm list -j"))}
 
 
@@ -140,6 +141,20 @@ def test_half_an_import_leaves_an_image_without_a_name_that_update_mends(smartos
 
     assert must(smartos, "imgadm update") == f"Updated image {BASE} (base-64-lts@24.4.1)\n"
     assert json.loads(must(smartos, f"imgadm get {BASE}"))["manifest"] == json.loads(must(smartos, f"imgadm show {BASE}"))
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_an_import_cut_off_anywhere_is_whole_after_another_and_an_update(smartos: EmulatedHost, parts: int) -> None:
+    smartos.inject(Fault(FaultKind.HALF, tool="imgadm", argv="import", parts=parts))
+    assert run(smartos, f"imgadm import -q {WEB}").exit_code == 1
+    known = [uuid for uuid, item in _listed(smartos).items() if "name" in item["manifest"]]
+    assert known == ([] if parts == 1 else [BASE])
+
+    must(smartos, f"imgadm import -q {WEB}", "imgadm update")
+    assert {uuid: item["manifest"]["name"] for uuid, item in _listed(smartos).items()} == {
+        BASE: "base-64-lts",
+        WEB: "web-64-lts",
+    }
 
 
 def test_an_import_whose_reply_is_lost_is_there(smartos: EmulatedHost) -> None:
