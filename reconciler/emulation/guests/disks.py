@@ -24,8 +24,7 @@ def planned(state: State, brand: str, uuid: str, stored: Json, items: Sequence[J
     """New disks as they will be stored, each with what its payload said; nothing is made yet. Raises Failed."""
     disks: list[Json] = list(stored.get("disks", ()))
     found = []
-    for raw in items:
-        item = {name: value for name, value in raw.items() if value is not None}
+    for item in items:
         disk = _completed(state, brand, uuid, stored, disks, item)
         disks.append(disk)
         found.append((disk, item))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_INTEGER = re.compile(r"-?[0-9]+")
+_INTEGER = re.compile(r"-?[0-9]{1,40}")
 
 
 class Form(enum.Enum):

@@ -35,7 +35,7 @@ def added(state: State, brand: str, stored: Json, items: Sequence[Json]) -> list
     nics: list[Json] = list(stored["nics"])
     found = []
     for item in items:
-        nic = {name: value for name, value in item.items() if value is not None}
+        nic = dict(item)
         if "vrrp_vrid" in nic:
             nic["mac"] = f"00:00:5e:00:01:{nic['vrrp_vrid']:02x}"
         nic["mac"] = padded_mac(nic["mac"]) if "mac" in nic else _generated_mac(state)
@@ -105,6 +105,9 @@ def completed(nic: Json) -> Json:
     found = dict(nic)
     if "ips" not in found and "ip" in found:
         found["ips"] = _from_old_form(found)
+    for name in ("ips", "gateways", "allowed_ips"):
+        if name in found:
+            found[name] = [str(text) for text in found[name]]
     if "gateways" not in found and "gateway" in found:
         found["gateways"] = [found["gateway"]]
     for name in ("ip", "netmask", "gateway"):

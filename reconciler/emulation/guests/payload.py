@@ -17,6 +17,8 @@ from reconciler.emulation.state import State
 from reconciler.emulation.zfs.pools import pool_named
 
 MOST_VCPUS = 32
+# A path to another one is taken only by an update.
+_BOOTROMS = ("bios", "uefi")
 _ARRAYS = tuple(f"{verb}_{name}" for verb in ("add", "update", "remove") for name in ITEMS)
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -53,9 +55,9 @@ def parsed(raw: bytes) -> Json:
         # What is no UTF-8 becomes the character for that, as in the real program.
         found = json.loads(raw.decode("utf-8", "replace"), parse_constant=_no_number)
         text = _LONE_SURROGATE.sub("\ufffd", json.dumps(found, ensure_ascii=False))
+        payload = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise Failed(f"Invalid JSON payload: {error}") from error
-    payload = json.loads(text)
     if not isinstance(payload, dict):
         raise Failed("Invalid JSON payload: not an object")
     for old, name in OLD_NAMES.items():
@@ -88,6 +90,8 @@ def complaints(state: State, brand: str, action: str, payload: Json) -> Complain
         elif one.form is Form.ITEMS:
             _check_items(state, found, brand, name, payload)
     if action == "create":
+        if brand == "bhyve" and payload.get("bootrom") not in (*_BOOTROMS, "", None) and "bootrom" not in found.bad_values:
+            found.bad_values.append("bootrom")
         for name in _required(brand):
             if is_unset(Form.STRING, payload.get(name)):
                 found.missing_properties.append(name)
@@ -122,7 +126,7 @@ def _check_items(state: State, found: Complaints, brand: str, key: str, payload:
             one = ITEMS[family].get(name)
             if one is None or not _may_have(one, brand, making=making):
                 found.bad_property(f"{key}.*.{name}")
-            elif not _is_good(state, one.form, value, one.minimum, one.maximum):
+            elif not _is_good(state, one.form, value, one.minimum, one.maximum) or (not making and value == "auto"):
                 found.bad_values.append(f"{key}.{place}.{name}")
         if making:
             _EXTRA.get(family, _nothing_more)(found, f"{key}.{place}", item, payload)
@@ -208,7 +212,11 @@ def _accepted_items(found: Complaints, key: str, items: list[Json]) -> list[Json
     for place, item in enumerate(items):
         one: dict[str, Any] = {}
         for name, value in item.items():
-            if f"{key}.*.{name}" not in found.bad_properties and f"{key}.{place}.{name}" not in found.bad_properties:
-                one[name] = converted(family[name].form, value)
+            if f"{key}.*.{name}" in found.bad_properties or f"{key}.{place}.{name}" in found.bad_properties:
+                continue
+            kept_value = converted(family[name].form, value)
+            # Only what is there can be given up.
+            if kept_value is not None or key.startswith("update_"):
+                one[name] = kept_value
         kept.append(one)
     return kept
