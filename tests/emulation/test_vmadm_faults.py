@@ -45,7 +45,15 @@ def test_a_guest_whose_provisioning_never_ends_is_failed_and_says_so(vmadm: Vmad
     assert (vmadm.get()["state"], vmadm.get()["zone_state"]) == ("failed", "running")
     assert vmadm.refusal("start", ZONE) == f'Unable to start VM {ZONE}: Cannot start vm from state "failed", must be "stopped".'
     vmadm.host.reboot()
-    assert vmadm.get()["state"] == "failed"
+    assert (vmadm.get()["state"], vmadm.get()["zone_state"]) == ("failed", "installed")
+
+
+def test_a_failed_guest_that_is_halted_stays_failed(vmadm: Vmadm) -> None:
+    _cut(vmadm, 4)
+    vmadm.say("create", payload=zone())
+    vmadm.do("stop", ZONE, "-F")
+
+    assert (vmadm.get()["state"], vmadm.get()["zone_state"]) == ("failed", "installed")
 
 
 def test_a_guest_that_can_not_boot_after_it_was_made_is_failed(vmadm: Vmadm) -> None:

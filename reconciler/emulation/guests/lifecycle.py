@@ -125,8 +125,10 @@ def _booted(guest: Guest) -> Json:
     return found
 
 
-def halt(session: Session, guest: Guest, *, state: str = STOPPED) -> None:
-    """Ends what runs of a guest; its links vanish."""
+def halt(session: Session, guest: Guest, *, state: str | None = None) -> None:
+    """Ends what runs of a guest; its links vanish. It is stopped then, but one that is failed does not heal by that."""
+    if state is None:
+        state = FAILED if guest.state in {FAILED, PROVISIONING} else STOPPED
     detach(session.state, guest.uuid)
     for name in dataset_names(guest):
         datasets.set_in_use(session, name, in_use=False)

@@ -18,15 +18,13 @@ def _boot(state: State, system: System, now: float) -> None:
     """All guests are halted; those with autoboot that can start do, with what is stored by now."""
     session = Session(state=state, system=system, now=now)
     for guest in all_guests(state):
-        # What was in the middle of its provisioning does not go on with it.
-        spoilt = guest.state in {lifecycle.PROVISIONING, lifecycle.FAILED}
-        after = lifecycle.FAILED if spoilt else lifecycle.STOPPED
         if guest.running is not None:
-            lifecycle.halt(session, guest, state=after)
-        else:
-            guest.status["state"] = after
+            lifecycle.halt(session, guest)
+        elif guest.state == lifecycle.PROVISIONING:
+            # What was in the middle of its provisioning does not go on with it.
+            guest.status["state"] = lifecycle.FAILED
             save(state, guest)
-        if guest.stored["autoboot"] and not spoilt:
+        if guest.stored["autoboot"] and guest.state == lifecycle.STOPPED:
             try:
                 lifecycle.boot(session, guest)
             except Failed:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from reconciler.emulation.guests.brands import BRANDS
 from reconciler.emulation.guests.reading import Datasets
-from reconciler.emulation.guests.rows import Guest, Json, all_guests, disks_of
+from reconciler.emulation.guests.rows import Guest, Json, all_without_running, disks_of
 from reconciler.emulation.state import State
 from reconciler.emulation.systems import system_named
 from reconciler.emulation.zfs.setting import BLOCK_SIZE_DEFAULT
@@ -19,7 +19,7 @@ _STATUS = ("zoneid", "zonedid", "boot_timestamp", "exit_status", "exit_timestamp
 
 def guests(state: State) -> tuple[Mapping[str, object], ...]:
     """All guests of the host as full objects, by uuid."""
-    return tuple(full_objects(state, all_guests(state)))
+    return tuple(full_objects(state, all_without_running(state)))
 
 
 def full_object(state: State, guest: Guest) -> Json:

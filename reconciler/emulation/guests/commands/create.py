@@ -1,6 +1,5 @@
 """`vmadm create` and `vmadm validate`."""
 
-import json
 from collections.abc import Mapping, Sequence
 
 from reconciler.emulation.guests import disks as disk_rules
@@ -14,6 +13,7 @@ from reconciler.emulation.guests.failures import Failed, Misused
 from reconciler.emulation.guests.ids import random_uuid
 from reconciler.emulation.guests.images import manifest_of
 from reconciler.emulation.guests.payload import accepted, complaints
+from reconciler.emulation.guests.printing import printed
 from reconciler.emulation.guests.properties import PROPERTIES, Acts, default_privileges
 from reconciler.emulation.guests.routes import check_routes
 from reconciler.emulation.guests.rows import Guest, Json, guest_with, save
@@ -42,11 +42,11 @@ def validate(session: Session, arguments: Sequence[str]) -> int:
     if action == "create":
         brand = payload.get("brand")
     if brand not in tuple(BRANDS):
-        session.complain(json.dumps({"bad_brand": "undefined" if brand is None else brand}, ensure_ascii=False, indent=2))
+        session.complain(printed({"bad_brand": "undefined" if brand is None else brand}))
         return 1
     found = complaints(session.state, str(brand), action, payload)
     if found.any():
-        session.complain(json.dumps(found.shown(), ensure_ascii=False, indent=2))
+        session.complain(printed(found.shown()))
         return 1
     session.complain(f"VALID '{action}' payload for {brand} brand VMs.")
     return 0

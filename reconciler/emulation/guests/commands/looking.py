@@ -10,6 +10,7 @@ from reconciler.emulation.guests.events import events as recorded
 from reconciler.emulation.guests.failures import Failed, Misused
 from reconciler.emulation.guests.finding import guest_named, uuid_argument
 from reconciler.emulation.guests.matching import LISTABLE, filters, text_of, with_lookup_fields
+from reconciler.emulation.guests.printing import printed
 from reconciler.emulation.guests.rows import Guest, Json, disks_of, guest_with
 from reconciler.emulation.guests.stored import full_object, guests
 from reconciler.emulation.guests.times import stamp
@@ -68,12 +69,8 @@ def get(session: Session, arguments: Sequence[str]) -> int:
     found = guest_with(session.state, uuid)
     if found is None:
         raise Failed(f"zoneadm: {uuid}: No such zone configured")
-    session.line(_printed(full_object(session.state, found)))
+    session.line(printed(full_object(session.state, found)))
     return 0
-
-
-def _printed(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 def lookup(session: Session, arguments: Sequence[str]) -> int:
@@ -92,7 +89,7 @@ def lookup(session: Session, arguments: Sequence[str]) -> int:
     if given.fields is not None:
         limited = ({name: guest[name] for name in given.fields if name in guest} for guest in found)
         shown = [guest for guest in limited if guest]
-    session.line(_printed(shown[0] if given.unique and shown else shown))
+    session.line(printed(shown[0] if given.unique and shown else shown))
     return 0
 
 
@@ -153,7 +150,7 @@ def info(session: Session, arguments: Sequence[str]) -> int:
     except Failed as failed:
         raise Failed(f"Unable to get VM info for VM {uuid}: {failed}") from failed
     wanted = known if "all" in asked else asked
-    session.line(_printed({name: _info(guest, name) for name in wanted}))
+    session.line(printed({name: _info(guest, name) for name in wanted}))
     return 0
 
 
