@@ -170,7 +170,10 @@ def apply_live(session: Session, guest: Guest, changed: frozenset[str]) -> None:
             nic.pop(name, None)
             if name in wanted:
                 nic[name] = copy.deepcopy(wanted[name])
-        set_properties(session.state, guest.uuid, nic["interface"], link_properties(nic))
+        try:
+            set_properties(session.state, guest.uuid, nic["interface"], link_properties(nic))
+        except Refused as refused:
+            raise Failed(f"Command failed: dladm: warning: cannot set link property: {refused}") from refused
     save(session.state, guest)
 
 
