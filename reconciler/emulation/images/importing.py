@@ -47,9 +47,9 @@ def import_image(session: Session, arguments: Sequence[str]) -> int:
     _say(session, given.flags, f"Must download and install {len(line)} image{plural} ({total:.1f} MiB)")
     for one in reversed(line):
         check_download(session.state, source, str(one["uuid"]))
-        size = download_size(one) / _MIB
-        _say(session, given.flags, f"Downloaded image {one['uuid']} ({size:.1f} MiB)")
-        _install(session, pool, one, source.url)
+        size = download_size(one)
+        _say(session, given.flags, f"Downloaded image {one['uuid']} ({size / _MIB:.1f} MiB)")
+        _install(session, pool, one, source.url, size)
         _say(session, given.flags, f"Imported image {_named(one)}")
     return 0
 
@@ -70,10 +70,10 @@ def _line_of_descent(session: Session, pool: str, source: Source, manifest: Mani
     return line
 
 
-def _install(session: Session, pool: str, manifest: Manifest, url: str | None) -> None:
+def _install(session: Session, pool: str, manifest: Manifest, url: str | None, size: int) -> None:
     """The dataset first, then its manifest: what is cut off in between leaves an image that nobody knows the name of."""
     session.begin_part()
-    receive(session, pool, manifest)
+    receive(session, pool, manifest, size)
     session.begin_part()
     register(session, pool, manifest, url)
 
@@ -111,8 +111,7 @@ def install(session: Session, arguments: Sequence[str]) -> int:
         raise ImgadmError("OriginNotInstalled", f'origin image "{origin}" was not found on zpool "{pool}"', exit_code=3)
     _check_platform(session, manifest)
     _say(session, given.flags, f"Installing image {_named(manifest)}")
-    _install(session, pool, {**manifest, "files": [{**file, "size": size} for file in manifest.get("files", [{}])]}, None)
-    register(session, pool, manifest, None)
+    _install(session, pool, manifest, None, size)
     _say(session, given.flags, f"Installed image {_named(manifest)}")
     return 0
 

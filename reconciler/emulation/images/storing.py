@@ -23,11 +23,11 @@ def download_size(manifest: Manifest) -> int:
     return sum(int(file["size"]) for file in manifest.get("files", ()))
 
 
-def receive(session: Session, pool: str, manifest: Manifest) -> None:
-    """Makes the dataset of an image and its snapshot; raises ImgadmError when zfs refuses."""
+def receive(session: Session, pool: str, manifest: Manifest, file_size: int) -> None:
+    """Makes the dataset of an image and its snapshot from a file of that many bytes; raises ImgadmError when zfs refuses."""
     name = f"{pool}/{manifest['uuid']}"
     quiet = _quiet(session)
-    size = download_size(manifest) * _UNPACKED
+    size = file_size * _UNPACKED
     try:
         if manifest.get("origin"):
             clone(quiet, [f"{pool}/{manifest['origin']}{FINAL}", name])
