@@ -270,3 +270,24 @@ def test_bytes_that_are_no_text_are_replaced(vmadm: Vmadm) -> None:
     vmadm.do("create", payload=payload)
 
     assert vmadm.get()["alias"] == "\ufffd\ufffdB"
+
+
+def test_a_whole_number_has_no_fraction_when_it_comes_back(vmadm: Vmadm) -> None:
+    vmadm.zone(tags={"whole": 2.0, "half": 0.5, "small": -3})
+
+    assert '"whole": 2,' in vmadm.say("get", ZONE).stdout
+    assert vmadm.get()["tags"] == {"whole": 2, "half": 0.5, "small": -3}
+
+
+def test_a_vnc_port_and_a_vrid_belong_to_one_guest(vmadm: Vmadm) -> None:
+    words = "Conflict detected with another vm, please check the MAC, IP, and VRID"
+    virtual = {"nic_tag": "external", "vrrp_vrid": 10, "vrrp_primary_ip": "10.0.0.5", "ips": ["10.0.0.99/24"]}
+    vmadm.machine(vnc_port=5901)
+    vmadm.zone(nics=[NIC, virtual])
+
+    assert vmadm.get()["nics"][1]["mac"] == "00:00:5e:00:01:0a"
+    assert vmadm.refusal("create", payload=machine(uuid=OTHER, vnc_port=5901)) == words
+    other = {**virtual, "ips": ["10.0.0.98/24"]}
+    assert vmadm.refusal("create", payload=zone(uuid=OTHER, nics=[{"nic_tag": "external"}, other])) == words
+    assert "non-VRRP" in vmadm.refusal("create", payload=zone(uuid=OTHER, nics=[{**virtual, "vrrp_vrid": 11}]))
+    vmadm.do("create", payload=machine(uuid=OTHER, vnc_port=0))
