@@ -104,7 +104,8 @@ def _put(spec: YamlMapping, maps: Container[str], name: str, value: YamlValue) -
 
 def _value(rule: FieldRule, value: Value) -> YamlValue:
     if rule.written is not None and value is not None:
-        return rule.written(value)
+        written_value = rule.written(value)
+        return [dict(part) for part in written_value] if isinstance(written_value, list) else written_value
     if isinstance(value, tuple):
         return list(value)
     if rule.is_size and isinstance(value, int) and not isinstance(value, bool) and value:

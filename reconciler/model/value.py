@@ -9,5 +9,8 @@ Scalar: TypeAlias = bool | int | float | str
 Value: TypeAlias = bool | int | str | tuple[str, ...] | None
 """A canonical value: sizes in bytes, durations in seconds, None for an explicit none."""
 
+Written: TypeAlias = Scalar | list[dict[str, str]]
+"""What a manifest says for a canonical value: one word, number or text, or a list of mappings."""
+
 Fields: TypeAlias = Mapping[str, Value]
 """Field name (dotted, map keys and item names included) to canonical value."""

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from reconciler.model.change import Effect
 from reconciler.model.key import Key
-from reconciler.model.value import Fields, Scalar, Value
+from reconciler.model.value import Fields, Scalar, Value, Written
 
 
 class Null(StrEnum):
@@ -59,7 +59,7 @@ class FieldRule:
     value (`tank/a@snap` refers to `tank/a`); empty for a text that names nothing. With `by_identity` the host tells the
     identity of the object named, and the two are compared by it. `is_size` values are in bytes and shown with a unit.
     `written` gives what a manifest says for a canonical value, where that is neither the value itself nor a size (20 for
-    `20%`).
+    `20%`, a mapping for each route).
     """
 
     changing: Changing = Changing.LIVE
@@ -70,7 +70,7 @@ class FieldRule:
     by_identity: bool = False
     is_size: bool = False
     summary: str = ""
-    written: Callable[[Value], Scalar] | None = None
+    written: Callable[[Value], Written] | None = None
     acts: Acts = Acts.LIVE
 
     @property

@@ -188,7 +188,7 @@ class Kind:
             texts = (value,) if isinstance(value, str) else value if isinstance(value, tuple) else ()
             targets = (rule.target(text) if rule.target else text for text in texts)
             found += [Reference(f"spec.{field_name}", rule.refers_to, target) for target in targets if target]
-        return tuple(found)
+        return tuple(sorted(found, key=lambda reference: reference.field)) if len(found) > 1 else tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,11 @@ def unordered(values: list[str] | None) -> list[str] | None:
     return sorted(set(values)) if values is not None else None
 
 
+def none_if_empty(values: list[str] | None) -> list[str] | None:
+    """An empty list as null: none."""
+    return values or None
+
+
 Mac: TypeAlias = Annotated[str, BeforeValidator(raising_custom(parse_mac))]
 Rate: TypeAlias = Annotated[
     int,

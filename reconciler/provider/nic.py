@@ -11,7 +11,7 @@ from reconciler.model.value import Fields, Scalar, Value
 from reconciler.provider.derived import derived_mac
 from reconciler.provider.field import Acts, Changing, FieldRule, Group, Items, Null
 from reconciler.provider.kind import Spec
-from reconciler.provider.network import Allow, Ip, Mac, NicAddress, Rate, Vlan, format_rate, unordered
+from reconciler.provider.network import Allow, Ip, Mac, NicAddress, Rate, Vlan, format_rate, none_if_empty, unordered
 from reconciler.provider.pydantic_errors import raising_custom
 
 _ITEM_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,30}")
@@ -68,9 +68,11 @@ class Nic(Spec):
         AfterValidator(unordered),
         FieldRule(acts=Acts.STAGED, summary="dhcp, addrconf, or addresses with their prefix"),
     ] = None
-    gateways: Annotated[list[Ip] | None, FieldRule(null=Null.NONE, acts=Acts.STAGED, summary="default routes by this nic")] = (
-        None
-    )
+    gateways: Annotated[
+        list[Ip] | None,
+        AfterValidator(none_if_empty),
+        FieldRule(null=Null.NONE, acts=Acts.STAGED, summary="default routes by this nic"),
+    ] = None
     primary: Annotated[bool | None, FieldRule(acts=Acts.STAGED, summary="its gateway and resolvers come first")] = None
     maxBandwidth: Annotated[Rate | None, MAX_BANDWIDTH] = None
     allow: Annotated[Allow | None, Group()] = None

@@ -1,0 +1,1 @@
+"""Provider zones: zones and the images that guests are made of."""
