@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BeforeValidator, Field
 
 from providers.tools import vmadm_native
+from providers.tools.vmadm_fields import CLOUD_INIT
 from providers.tools.zfs_properties import PROPERTIES, Clearing, On, native_property
 from providers.tools.zfs_values import KIB, block_size
 from reconciler.model.errors import InvalidValue
@@ -21,9 +22,6 @@ from reconciler.provider.pydantic_errors import raising_custom
 
 _SERIAL = re.compile(r"[A-Za-z0-9_-]{1,20}")
 _NEVER, _RESTART, _STAGED, _FIRST = Changing.NEVER, Acts.RESTART, Acts.STAGED, Acts.FIRST_BOOT
-
-CARRIED_BY_METADATA = {"userData": "cloud-init:user-data", "sshKeys": "root_authorized_keys"}
-"""Fields of cloudInit that SmartOS carries in the guest's metadata, by the key there."""
 
 NativeLeaf: TypeAlias = Annotated[
     bool | int | float | str | None,
@@ -163,7 +161,7 @@ def _check_machine(fields: Fields) -> None:
         if (volume := disk.get("volume")) is not None and volumes.setdefault(volume, name) != name:
             cause = f"{name} and {volumes[volume]} take the same volume {volume}"
             raise InvalidValue(cause, remedy="give each its own", field=f"disks.{name}.volume")
-    for field, key in CARRIED_BY_METADATA.items():
+    for field, key in CLOUD_INIT.items():
         if {f"cloudInit.{field}", f"metadata.{key}"} <= fields.keys():
             cause = f"metadata {key} is what carries cloudInit.{field}"
             raise InvalidValue(cause, remedy="state one of the two", field=f"metadata.{key}")

@@ -1,0 +1,229 @@
+"""imgadm: commands, what they print, and what their failures mean (smartos-vmadm.md 10)."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from reconciler.model.command import Completed, Ending, Failure, RetryClass
+from reconciler.model.errors import ReadError
+
+NOT_INSTALLED = 3
+"""Exit code of `get` and `delete` for an image that is not there."""
+
+IMPORT_DEADLINE_S = 4 * 3600.0
+"""Images have gigabytes, and their origins come along."""
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_CODE = re.compile(r"^imgadm[^:\n]*: error \((\w+)\): ?(.*)$", re.MULTILINE)
+_SHOWN_LINES = 4
+_USAGE = 2
+_NOT_FOUND = 127
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledImage:
+    """One image on a pool. `name`, `version`, `type`, `os` and `origin` are empty where the manifest does not say them: of an
+    image that was installed by hand it holds only the uuid. `clones` counts the datasets made of it."""
+
+    uuid: str
+    pool: str
+    name: str = ""
+    version: str = ""
+    type: str = ""
+    os: str = ""
+    origin: str = ""
+    source: str = ""
+    clones: int = 0
+
+
+def list_images() -> tuple[str, ...]:
+    return ("imgadm", "list", "-j")
+
+
+def get_image(uuid: str, pool: str) -> tuple[str, ...]:
+    return ("imgadm", "get", *_of_pool(pool), uuid)
+
+
+def import_image(uuid: str, pool: str, url: str = "") -> tuple[str, ...]:
+    """Downloads an image and its origins; does nothing when it is there. `url` names a server that is no configured source."""
+    server = ("-S", url) if url else ()
+    return ("imgadm", "import", "-q", *_of_pool(pool), *server, uuid)
+
+
+def delete_image(uuid: str, pool: str) -> tuple[str, ...]:
+    return ("imgadm", "delete", *_of_pool(pool), uuid)
+
+
+def _of_pool(pool: str) -> tuple[str, ...]:
+    return ("-P", pool) if pool else ()
+
+
+def read_images(text: str) -> tuple[InstalledImage, ...]:
+    """The images that `imgadm list -j` printed; ReadError for anything but a whole array of them."""
+    found = _parsed(text)
+    if not isinstance(found, list):
+        raise ReadError(1, "an array of images", text)
+    return tuple(_images(found))
+
+
+def read_image(text: str) -> InstalledImage:
+    """The image that `imgadm get` printed; ReadError for anything else."""
+    return next(_images([_parsed(text)]))
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as broken:
+        lines = text.splitlines()
+        line = lines[broken.lineno - 1] if broken.lineno <= len(lines) else ""
+        raise ReadError(broken.lineno, f"JSON ({broken.msg})", line) from None
+    except (ValueError, RecursionError):
+        raise ReadError(1, "JSON that can be read", text) from None
+
+
+def _images(found: list[object]) -> Iterator[InstalledImage]:
+    for number, item in enumerate(found, start=1):
+        manifest = item.get("manifest") if isinstance(item, dict) else None
+        if not isinstance(item, dict) or not isinstance(manifest, dict):
+            raise ReadError(0, f"image {number} to be an object with a manifest", repr(item))
+        uuid, pool, clones = manifest.get("uuid"), item.get("zpool"), item.get("clones", 0)
+        if not isinstance(uuid, str) or not _UUID.fullmatch(uuid.lower()):
+            raise ReadError(0, f"a uuid in image {number}", repr(uuid))
+        if not isinstance(pool, str) or not pool:
+            raise ReadError(0, f"zpool of image {uuid}", repr(pool))
+        if not isinstance(clones, int) or isinstance(clones, bool):
+            raise ReadError(0, f"clones of image {uuid} to be a number", repr(clones))
+        texts = {name: _text(manifest, name, uuid) for name in ("name", "version", "type", "os", "origin")}
+        yield InstalledImage(uuid.lower(), pool, source=_text(item, "source", uuid), clones=clones, **texts)
+
+
+def _text(found: dict[str, object], name: str, uuid: str) -> str:
+    value = found.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise ReadError(0, f"{name} of image {uuid} to be a text", repr(value))
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What an error code means, and what helps."""
+
+    meaning: str
+    remedy: str
+    retry: RetryClass
+
+
+_NOW, _LATER, _LOOK, _NEVER = RetryClass.NOW, RetryClass.LATER, RetryClass.LOOK_AGAIN, RetryClass.NEVER
+_LOOKS_ANEW = "run again: the next pass looks at it anew"
+_NO_SOURCE_HAS_IT = Said(
+    "no image source of the host has it", "correct uuid, or add its server: imgadm sources -a URL, or source.url", _NEVER
+)
+_NETWORK = Said("its source does not answer as it should", "check the network, and imgadm sources", _NOW)
+_PLATFORM = Said("it does not run on this version of SmartOS", "choose another image, or another platform", _NEVER)
+_DAMAGED = Said("its source gives something that is no image", "choose another image or source", _NEVER)
+
+CODES = {
+    "ImageNotInstalled": Said("it is not there any more", _LOOKS_ANEW, _LOOK),
+    "OriginNotInstalled": Said("the image that it builds on is not there", "import that one first", _LATER),
+    "ImageNotFound": _NO_SOURCE_HAS_IT,
+    "ActiveImageNotFound": _NO_SOURCE_HAS_IT,
+    "OriginNotFoundInSource": Said("its source lacks the image that it builds on", "choose another image or source", _NEVER),
+    "ImageHasDependentClones": Said("guests or other images are made of it", "remove those first", _LATER),
+    "NoSources": Said("the host has no image source", "add one with imgadm sources -a URL, or state source.url", _NEVER),
+    "InvalidUUID": Said("imgadm does not take the uuid", "correct uuid", _NEVER),
+    "InvalidManifest": _DAMAGED,
+    "ManifestValidation": _DAMAGED,
+    "MaxOriginDepth": _DAMAGED,
+    "MinPlatform": _PLATFORM,
+    "MaxPlatform": _PLATFORM,
+    "Usage": Said("this imgadm does not know the command as we write it", "its version may not be supported", _NEVER),
+    "UnknownOption": Said("this imgadm does not know the command as we write it", "its version may not be supported", _NEVER),
+    "SourcePing": _NETWORK,
+    "DownloadError": _NETWORK,
+    "UploadError": _NETWORK,
+    "ClientError": _NETWORK,
+    "Timeout": _NETWORK,
+    "InternalError": _NETWORK,
+    "ServiceUnavailable": _NETWORK,
+    "MultiError": Said("several things went wrong", "see each of them", _NOW),
+}
+"""By the code in `error (CODE)`."""
+
+_TEXTS = (
+    ("out of space", Said("the pool has not enough space", "free space in the pool", _LATER)),
+    ("no such pool", Said("the pool is not there", "correct pool, or import it", _NEVER)),
+    ("ool does not exist", Said("the pool is not there", "correct pool, or import it", _NEVER)),
+    ("dataset is busy", Said("it is in use", "see who uses it", _NOW)),
+    ("must be root", Said("we may not do that", "run as root, or with spec.elevate of the Host", _NEVER)),
+    ("global zone", Said("imgadm only works in the global zone", "correct the host's transport", _NEVER)),
+)
+
+
+def failure(answer: Completed) -> Failure:
+    """Cause, remedy and retry class of an imgadm that did not exit 0; the cause ends with what it said."""
+    match answer.ending:
+        case Ending.EXITED:
+            return _exited(answer)
+        case Ending.NOT_FOUND:
+            return _missing()
+        case Ending.SIGNALLED:
+            return _unknown("it was ended by a signal", answer)
+        case Ending.DEADLINE:
+            return _unknown(f"it did not end within {answer.command.deadline_s:.0f} s", answer)
+        case Ending.LOST:
+            return _unknown("its answer was lost", answer)
+        case Ending.TOO_MUCH:
+            return _unknown("it printed more than any listing can be", answer)
+
+
+def says_gone(answer: Completed) -> bool:
+    """Whether the answer is certain that the image asked for is not installed."""
+    return answer.ending is Ending.EXITED and answer.exit_code == NOT_INSTALLED
+
+
+def _exited(answer: Completed) -> Failure:
+    if answer.exit_code == _NOT_FOUND:
+        return _missing()
+    if answer.exit_code is not None and answer.exit_code > _NOT_FOUND:
+        return _unknown("it was ended by a signal", answer)
+    known = _said(answer)
+    if known is not None:
+        return Failure(_with_words(known.meaning, answer), known.remedy, known.retry)
+    if answer.exit_code == NOT_INSTALLED:
+        return Failure(_with_words("it is not there any more", answer), _LOOKS_ANEW, _LOOK)
+    if answer.exit_code == _USAGE:
+        remedy = "run as root in the global zone; compare with the usage of imgadm on the host"
+        return Failure(_with_words("imgadm refused to run", answer), remedy, _NEVER)
+    cause = _with_words(f"it failed with exit code {answer.exit_code}", answer)
+    return Failure(cause, "run the command by hand on the host and look", _LATER)
+
+
+def _said(answer: Completed) -> Said | None:
+    """What the codes in the answer mean; of several the worst."""
+    codes = [CODES.get(code) for code, _ in _CODE.findall(answer.stderr)]
+    # Of several errors in one only the text names those inside.
+    codes += [CODES[code] for code in CODES if f"({code})" in answer.stderr or f"{code}:" in answer.stderr]
+    found = [known for known in codes if known is not None]
+    found += [known for text, known in _TEXTS if text in answer.stderr]
+    if not found:
+        return None
+    inner = [known for known in found if known is not CODES["MultiError"]] or found
+    return next((known for known in inner if known.retry is not _NOW), inner[0])
+
+
+def _missing() -> Failure:
+    return Failure("the host has no imgadm", "this is no SmartOS, or correct the PATH of the host's transport", _NEVER)
+
+
+def _unknown(what: str, answer: Completed) -> Failure:
+    return Failure(_with_words(f"{what}; what it has done is not known", answer), _LOOKS_ANEW, _LOOK)
+
+
+def _with_words(cause: str, answer: Completed) -> str:
+    said = answer.stderr.strip() or answer.stdout.strip()
+    lines = [line.strip() for line in said.splitlines() if line.strip()][:_SHOWN_LINES]
+    return f"{cause} ({' / '.join(lines)})" if lines else cause
