@@ -179,13 +179,13 @@ def _check_disk(path: str, disk: Fields, engine: str) -> None:
     made = [name for name in ("volume", "iso") if name in disk]
     made += [next(name for name in ("image", "size") if name in disk)] if disk.keys() & {"image", "size"} else []
     if len(made) != 1:
-        cause = f"a disk is one of {' and '.join(made)}" if made else "nothing says what the disk is"
+        cause = f"a disk can't be {' and '.join(made)} at once" if made else "nothing says what the disk is"
         remedy = "keep one" if made else "state volume, iso, or image and/or size"
         raise InvalidValue(cause, remedy=remedy, field=f"{path}.{made[1]}" if made else path)
     if made == ["iso"] and disk.get("media") == "disk":
         raise InvalidValue("what is read from an iso is a cdrom", remedy="write media: cdrom", field=f"{path}.media")
     if made != ["size"] and "blockSize" in disk:
-        cause = f"a disk made of a {made[0]} has its block size"
+        cause = f"a disk has the block size of its {made[0]}"
         raise InvalidValue(cause, remedy="remove blockSize", field=f"{path}.blockSize")
     if made[0] in ("volume", "iso"):
         for name in ("pool", "sparse"):

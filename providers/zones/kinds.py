@@ -10,7 +10,7 @@ from providers.tools import vmadm_native
 from reconciler.model.errors import InvalidValue
 from reconciler.model.quantity import format_size
 from reconciler.model.value import Fields, Scalar, Value
-from reconciler.provider.field import Acts, Changing, FieldRule, Group, Items, Null
+from reconciler.provider.field import Acts, Changing, FieldRule, Group, Items, Null, none_for_zero
 from reconciler.provider.guest import (
     GuestSpec,
     ImageReference,
@@ -34,11 +34,6 @@ NativeLeaf: TypeAlias = Annotated[
     BeforeValidator(raising_custom(vmadm_native.leaf)),
     Field(json_schema_extra={"type": ["boolean", "number", "string", "array", "null"]}),
 ]
-
-
-def _none_for_zero(value: Scalar) -> Value:
-    assert isinstance(value, int)
-    return value or None
 
 
 def _word(value: Scalar) -> Value:
@@ -112,7 +107,7 @@ class ZoneSpec(GuestSpec):
         Size | None, Field(gt=0), FieldRule(is_size=True, summary="the most memory and swap together, at least memory")
     ] = None
     cpuCap: Annotated[
-        int | None, Field(ge=0), FieldRule(null=Null.NONE, canonical=_none_for_zero, summary="percent of one CPU; null is none")
+        int | None, Field(ge=0), FieldRule(null=Null.NONE, canonical=none_for_zero, summary="percent of one CPU; null is none")
     ] = None
     cpuShares: Annotated[int | None, Field(ge=1, le=65535), FieldRule(summary="its share of the CPUs beside other zones")] = (
         None

@@ -14,7 +14,7 @@ from reconciler.desired.yaml_places import Path
 from reconciler.model.errors import InvalidValue
 from reconciler.model.resource import Reference
 from reconciler.model.value import Value
-from reconciler.provider.field import Changing, Entries
+from reconciler.provider.field import Changing, Entries, Group
 from reconciler.provider.kind import Kind, canonical_value
 
 _NULL_GROUP = InvalidValue("null is not allowed here", remedy="remove the line, or write key: value lines below it")
@@ -45,11 +45,13 @@ def stated_fields(kind: Kind, name: str, spec: YamlMapping, home: Home | None = 
     stated = StatedFields()
     referring: dict[str, Value] = {}
     for leaf in _leaves(kind, model, spec):
+        if leaf.is_group:
+            problems.append(refusal(leaf.path, _NULL_GROUP))
+            continue
         try:
             rule = kind.rule(leaf.field)
         except InvalidValue as invalid:
-            none = leaf.value is None and leaf.field in spec and leaf.field in kind.spec.model_fields
-            problems.append(refusal(leaf.path, _NULL_GROUP) if none else refusal(leaf.path, invalid, of_key=True))
+            problems.append(refusal(leaf.path, invalid, of_key=True))
             continue
         try:
             canonical = canonical_value(rule, leaf.value)
@@ -69,11 +71,12 @@ def stated_fields(kind: Kind, name: str, spec: YamlMapping, home: Home | None = 
 
 
 class _Leaf(NamedTuple):
-    """A stated value under its dotted name, and where it stands in the spec."""
+    """A stated value under its dotted name, and where it stands in the spec; `is_group` where a group is null."""
 
     field: str
     path: Path
     value: Value
+    is_group: bool = False
 
 
 def _leaves(kind: Kind, model: BaseModel, spec: YamlMapping) -> Iterator[_Leaf]:
@@ -108,6 +111,8 @@ def _walk(
                 yield _Leaf(sys.intern(f"{prefix}{name}.{entry}"), (*path, written, entry), inner)
         elif isinstance(value, BaseModel) and isinstance(raw, dict):
             yield from _walk(value, raw, maps, prefix, f"{name}.", (*path, written))
+        elif value is None and any(isinstance(part, Group) for part in type(model).model_fields[written].metadata):
+            yield _Leaf(sys.intern(f"{prefix}{name}"), (*path, written), None, is_group=True)
         else:
             yield _Leaf(sys.intern(f"{prefix}{name}"), (*path, written), tuple(value) if isinstance(value, list) else value)
 

@@ -142,6 +142,10 @@ def _kind_findings(kind: Kind, provider: Provider) -> Iterator[str]:
         yield f"{kind.name}.{name}: it has no rule"
     for name in kind.completion.keys() & ruled:
         yield f"{kind.name}.{name}: it is a field and a completion"
+    for name, items in kind.items.items():
+        below = kind.item_rules[name].keys() | kind.item_entries[name].keys()
+        for field_name in items.item.model_fields.keys() - {items.key} - {one.partition(".")[0] for one in below}:
+            yield f"{kind.name}.{name}[].{field_name}: it has no rule"
     for name, rule in kind.every_rule.items():
         for finding in _rule_findings(rule, known):
             yield f"{kind.name}.{name}: {finding}"

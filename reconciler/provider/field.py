@@ -7,6 +7,7 @@ from enum import StrEnum
 from pydantic import BaseModel
 
 from reconciler.model.change import Effect
+from reconciler.model.errors import InvalidValue
 from reconciler.model.key import Key
 from reconciler.model.value import Fields, Scalar, Value, Written
 
@@ -76,6 +77,13 @@ class FieldRule:
     @property
     def effect(self) -> Effect:
         return Effect.REPLACE if self.changing in (Changing.REPLACE, Changing.REMAKE) else Effect.IN_PLACE
+
+
+def none_for_zero(value: Scalar) -> Value:
+    """A number in canonical form where 0 means none; InvalidValue for fractions."""
+    if isinstance(value, float):
+        raise InvalidValue(f"{value} is not a whole number", remedy="write it without a fraction")
+    return None if value == 0 else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from reconciler.model.errors import InvalidValue
 from reconciler.model.quantity import approximate_size
 from reconciler.model.value import Fields, Scalar, Value
-from reconciler.provider.field import Acts, Changing, Entries, FieldRule, Null
+from reconciler.provider.field import Acts, Changing, Entries, FieldRule, Null, none_for_zero
 from reconciler.provider.kind import Size, Spec
 from reconciler.provider.network import Ip, none_if_empty
 from reconciler.provider.nic import NICS, Nic
@@ -150,11 +150,6 @@ def _written_routes(value: Value) -> list[dict[str, str]]:
     return [dict(zip(("to", "via"), route_parts(route), strict=True)) for route in value]
 
 
-def _none_for_zero(value: Scalar) -> Value:
-    assert isinstance(value, int)
-    return value or None
-
-
 Uuid: TypeAlias = Annotated[str, BeforeValidator(raising_custom(parse_uuid))]
 Path: TypeAlias = Annotated[str, BeforeValidator(raising_custom(parse_path))]
 ImageReference: TypeAlias = Annotated[
@@ -170,7 +165,7 @@ ImageReference: TypeAlias = Annotated[
 ]
 """An Image's name or uuid; canonical as that text."""
 
-QUOTA = FieldRule(null=Null.NONE, canonical=_none_for_zero, is_size=True, summary="the most that its root may hold")
+QUOTA = FieldRule(null=Null.NONE, canonical=none_for_zero, is_size=True, summary="the most that its root may hold")
 
 
 class GuestSpec(Spec):
@@ -227,16 +222,13 @@ def check_guest(fields: Fields) -> None:
         raise InvalidValue(
             f"{' and '.join(primary)} are both primary", remedy="leave primary: true at one", field=f"nics.{primary[1]}.primary"
         )
-    seen: dict[Value | tuple[Value, ...], str] = {}
+    seen: dict[str, str] = {}
     for name, nic in nics.items():
-        for claimed, field in _on_wires(nic):
-            if claimed in seen:
-                raise InvalidValue(
-                    f"{name} and {seen[claimed]} have the same {field.partition('.')[0]}: {claimed[0]}",
-                    remedy="give each its own",
-                    field=f"nics.{name}.{field}",
-                )
-            seen[claimed] = name
+        for field, what in _on_wires(nic):
+            if what in seen:
+                cause = f"{name} and {seen[what]} have the same {what.partition(' on ')[0]}"
+                raise InvalidValue(cause, remedy="give each its own", field=f"nics.{name}.{field}")
+            seen[what] = name
 
 
 def _check_plug(name: str, nic: Fields) -> None:
@@ -246,14 +238,17 @@ def _check_plug(name: str, nic: Fields) -> None:
         raise InvalidValue(cause, remedy=remedy, field=f"nics.{name}.vnic" if "over" in nic else f"nics.{name}")
 
 
-def _on_wires(nic: Fields) -> Iterator[tuple[tuple[Value, ...], str]]:
-    """What no other nic may have, with the field that states it: the MAC, and each address on its link and VLAN."""
+def _on_wires(nic: Fields) -> Iterator[tuple[str, str]]:
+    """What no other nic of a host may have, in words, behind the field that states it: the MAC, and each address on its link
+    and VLAN."""
     if (mac := nic.get("mac")) is not None:
-        yield (mac,), "mac"
-    ips = nic.get("ips")
+        yield "mac", f"MAC address {mac}"
+    ips, vlan = nic.get("ips"), nic.get("vlan")
+    tagged = f", VLAN {vlan}" if vlan else ""
     for ip in ips if isinstance(ips, tuple) else ():
-        if "/" in ip:
-            yield (ip.partition("/")[0], nic.get("over"), nic.get("vlan")), "ips"
+        address, is_static, _ = ip.partition("/")
+        if is_static:
+            yield "ips", f"address {address} on {nic.get('over') or nic.get('vnic')}{tagged}"
 
 
 def items_of(fields: Fields, head: str) -> Mapping[str, dict[str, Value]]:

@@ -9,7 +9,7 @@ from reconciler.model.errors import InvalidValue
 from reconciler.model.key import Key
 from reconciler.model.value import Fields, Scalar, Value
 from reconciler.provider.derived import derived_mac
-from reconciler.provider.field import Acts, Changing, FieldRule, Group, Items, Null
+from reconciler.provider.field import Acts, Changing, FieldRule, Group, Items, Null, none_for_zero
 from reconciler.provider.kind import Spec
 from reconciler.provider.network import Allow, Ip, Mac, NicAddress, Rate, Vlan, format_rate, none_if_empty, unordered
 from reconciler.provider.pydantic_errors import raising_custom
@@ -32,16 +32,12 @@ def item_name(value: object) -> str:
 ItemName: TypeAlias = Annotated[str, BeforeValidator(raising_custom(item_name))]
 
 
-def _none_for_zero(value: Scalar) -> Value:
-    return value if value and not isinstance(value, float) else None
-
-
 def _rate_text(value: Value) -> Scalar:
     assert isinstance(value, int)
     return format_rate(value)
 
 
-VLAN = FieldRule(null=Null.NONE, canonical=_none_for_zero, acts=Acts.STAGED, summary="VLAN id; 0 is none")
+VLAN = FieldRule(null=Null.NONE, canonical=none_for_zero, acts=Acts.STAGED, summary="VLAN id; 0 is none")
 MAX_BANDWIDTH = FieldRule(null=Null.NONE, written=_rate_text, summary="the most it may send and receive: 100Mbps")
 
 
