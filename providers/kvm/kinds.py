@@ -15,7 +15,16 @@ from reconciler.model.key import Key
 from reconciler.model.quantity import parse_size
 from reconciler.model.value import Fields, Scalar, Value
 from reconciler.provider.field import Acts, Changing, Entries, FieldRule, Group, Items, Null
-from reconciler.provider.guest import GuestSpec, ImageReference, Path, check_guest, check_guest_name, items_of, told_of_guest
+from reconciler.provider.guest import (
+    GuestSpec,
+    ImageReference,
+    Path,
+    check_guest,
+    check_guest_name,
+    claims_of_guest,
+    items_of,
+    told_of_guest,
+)
 from reconciler.provider.kind import Kind, Size, Spec
 from reconciler.provider.nic import ItemName
 from reconciler.provider.pydantic_errors import raising_custom
@@ -102,7 +111,13 @@ def _known_by_volume(_owner: str, _key: Key, _name: str, stated: Fields) -> str:
     return str(stated.get("volume") or "")
 
 
-DISKS = Items(Disk, told_by="volume", known_by=_known_by_volume, rule=FieldRule(acts=_RESTART), holds_data=True)
+DISKS = Items(
+    Disk,
+    told_by="volume",
+    known_by=_known_by_volume,
+    rule=FieldRule(acts=_RESTART, summary="its disks, each known by a name of yours"),
+    holds_data=True,
+)
 
 
 class CloudInit(Spec):
@@ -214,5 +229,6 @@ VIRTUAL_MACHINE = Kind(
     has_trash=True,
     check_name=check_guest_name,
     check_spec=_check_machine,
+    claims=claims_of_guest,
     told=_told_of_machine,
 )

@@ -19,6 +19,7 @@ from reconciler.provider.guest import (
     check_guest,
     check_guest_name,
     check_image_name,
+    claims_of_guest,
     told_of_guest,
 )
 from reconciler.provider.kind import Kind, Size, Spec
@@ -71,8 +72,14 @@ class Delegated(Spec):
     name: str
 
 
-MOUNTS = Items(Mount, key="target", rule=FieldRule(acts=Acts.STAGED))
-DATASETS = Items(Delegated, rule=FieldRule(acts=Acts.STAGED, refers_to=("Dataset",)))
+MOUNTS = Items(
+    Mount,
+    key="target",
+    rule=FieldRule(acts=Acts.STAGED, summary="directories of the host that it sees, known by where it sees them"),
+)
+DATASETS = Items(
+    Delegated, rule=FieldRule(acts=Acts.STAGED, refers_to=("Dataset",), summary="datasets of the host that it manages")
+)
 
 
 class Native(Spec):
@@ -202,6 +209,7 @@ ZONE = Kind(
     creation_only=_only_when_made,
     check_name=check_guest_name,
     check_spec=_check_zone,
+    claims=claims_of_guest,
     told=_told_of_zone,
 )
 IMAGE = Kind(

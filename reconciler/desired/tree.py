@@ -178,6 +178,7 @@ class _Assembly:
             of_host, is_sound, changed = before.resources, True, []
         else:
             of_host, is_sound = self._merged(parts)
+            is_sound = self._is_without_rivals(of_host.values()) and is_sound
             earlier = before.resources if before is not None else {}
             changed = [resource for key, resource in of_host.items() if earlier.get(key) is not resource]
         self.resources[host] = of_host
@@ -194,6 +195,26 @@ class _Assembly:
                 self._note_twice(resource, first.origin)
                 is_sound = False
         return of_host, is_sound
+
+    def _is_without_rivals(self, of_host: Iterable[Resource]) -> bool:
+        """Whether no two resources of a host claim what only one can have."""
+        first: dict[str, tuple[Resource, str]] = {}
+        is_sound = True
+        for resource in of_host:
+            claims = self.registry.kinds[resource.key.kind].claims
+            if claims is None:
+                continue
+            for field_name, what in claims(resource.key.name, {**resource.fields, **(resource.created_with or {})}):
+                holder, its_field = first.setdefault(what, (resource, field_name))
+                if holder is not resource:
+                    self._note_rival(resource, field_name, what, holder, its_field)
+                    is_sound = False
+        return is_sound
+
+    def _note_rival(self, resource: Resource, field_name: str, what: str, holder: Resource, its_field: str) -> None:
+        at = self.locator.place(holder.origin, self.files[holder.origin.path].blob, its_field)
+        cause = f"{what} belongs to {holder.key.object} already, at {at}"
+        self._note_at(resource, field_name, cause, "give each its own")
 
     def _is_acyclic(self, host: str, changed: Iterable[Resource]) -> bool:
         """Whether no cycle goes through what changed; it is noted, and so are names that lead nowhere."""

@@ -11,7 +11,7 @@ from reconciler.model.errors import InvalidValue
 from reconciler.model.quantity import approximate_size
 from reconciler.model.value import Fields, Scalar, Value
 from reconciler.provider.field import Acts, Changing, Entries, FieldRule, Null, none_for_zero
-from reconciler.provider.kind import Size, Spec
+from reconciler.provider.kind import Claim, Size, Spec
 from reconciler.provider.network import Ip, none_if_empty
 from reconciler.provider.nic import NICS, Nic
 from reconciler.provider.pydantic_errors import raising_custom
@@ -236,6 +236,19 @@ def _check_plug(name: str, nic: Fields) -> None:
         cause = f"nic {name} has both over and vnic" if "over" in nic else f"nic {name} is plugged into nothing"
         remedy = "remove one of them" if "over" in nic else "state over: a nic tag, link or etherstub"
         raise InvalidValue(cause, remedy=remedy, field=f"nics.{name}.vnic" if "over" in nic else f"nics.{name}")
+
+
+def claims_of_guest(name: str, fields: Fields) -> Iterator[Claim]:
+    """What no other guest of the host may have too: its name, its uuid, MACs, static addresses, and the port of its screen."""
+    yield Claim("metadata.name", f"guest name {name}")
+    if (uuid := fields.get("uuid")) is not None:
+        yield Claim("spec.uuid", f"uuid {uuid}")
+    for nic_name, nic in items_of(fields, "nics").items():
+        for field, what in _on_wires(nic):
+            yield Claim(f"spec.nics.{nic_name}.{field}", what)
+    port = fields.get("console.vnc.port")
+    if isinstance(port, int) and port > 0:
+        yield Claim("spec.console.vnc.port", f"VNC port {port}")
 
 
 def _on_wires(nic: Fields) -> Iterator[tuple[str, str]]:

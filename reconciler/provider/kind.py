@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Annotated, TypeAlias, TypeVar, get_args
+from typing import Annotated, NamedTuple, TypeAlias, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -36,6 +36,13 @@ Size: TypeAlias = Annotated[
 """A size in bytes, written as `10GiB`."""
 
 
+class Claim(NamedTuple):
+    """Something of which a host has only one (an address, a name): the field of a manifest that takes it, and it in words."""
+
+    field: str
+    what: str
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of object, with the table read off its spec class.
@@ -52,8 +59,8 @@ class Kind:
     `identified_by` is the field that holds what the host knows an object by, where its name is ours alone (an Image's uuid).
     `chooses_identity`: we choose that ourselves when the object is made, from owner and key. `is_derived` tells an object of
     ours without a mark by what it was made with, from owner, key and its fields. `creation_only` names the stated fields that
-    matter only when the object is made because others say so. `is_reserved` kinds are observed, and no manifest can have them
-    yet.
+    matter only when the object is made because others say so. `claims` tells from name and fields what no other object of the
+    host may claim too. `is_reserved` kinds are observed, and no manifest can have them yet.
     """
 
     name: str
@@ -73,6 +80,7 @@ class Kind:
     completion: Fields = field(default_factory=lambda: MappingProxyType({}))
     check_name: Callable[[str], None] | None = None
     check_spec: Callable[[Fields], None] | None = None
+    claims: Callable[[str, Fields], Iterator[Claim]] | None = None
     expectations: Callable[[Fields, Fields], Iterator[tuple[str, str]]] | None = None
     told: Callable[[Fields], Iterator[str]] | None = None
     set_by_others: Callable[[Fields], Mapping[str, str]] | None = None
