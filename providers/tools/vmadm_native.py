@@ -384,7 +384,7 @@ def _rule(known: NativeProperty, brands: frozenset[str]) -> FieldRule:
         Changing.AT_CREATION if known.is_once else Changing.LIVE,
         Null.NONE if known.clearable else Null.REFUSED,
         known.canonical,
-        summary=f"{known.summary} (vmadm {known.name})",
+        summary=known.summary,
         acts=known.acts_on_vms if brands <= VM_BRANDS else known.acts,
         written=_written_devices if known.form is Form.DEVICES else None,
     )

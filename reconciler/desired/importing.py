@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from reconciler.desired.manifest import resource
 from reconciler.desired.render import manifest
 from reconciler.desired.words import printable
+from reconciler.desired.yaml_documents import YamlMapping
+from reconciler.desired.yaml_places import Path
 from reconciler.desired.yaml_text import is_forbidden
 from reconciler.desired.yaml_writing import written
 from reconciler.model.errors import InvalidValue
@@ -46,9 +48,10 @@ def imported(key: Key, observed: Observed, kinds: Mapping[str, Kind], refuses: R
         document = manifest(Resource(key, fields, _NOWHERE, _LIFECYCLE), kind)
         judged = resource(document, key.host, _NOWHERE, kinds)
         if isinstance(judged, Resource):
-            wrong = {name: "it would be read as something else" for name in fields if judged.fields.get(name) != fields[name]}
+            read = {**judged.fields, **(judged.created_with or {})}
+            wrong = {name: "it would be read as something else" for name in fields if read.get(name) != fields[name]}
         else:
-            wrong = {".".join(map(str, problem.path[1:])): problem.cause for problem in judged}
+            wrong = {_field(kind, document, problem.path[1:]): problem.cause for problem in judged}
             if not wrong.keys() <= fields.keys():
                 return Imported("", "; ".join(problem.cause for problem in judged))
         if not wrong:
@@ -58,6 +61,21 @@ def imported(key: Key, observed: Observed, kinds: Mapping[str, Kind], refuses: R
     comments = [f"On {key.host}: {'; '.join(_told(kind, observed))}."]
     comments += [f"Not stated: {name}, for {cause}." for name, cause in sorted(left_out.items())]
     return Imported("".join(f"# {printable(comment)}\n" for comment in comments) + written(document))
+
+
+def _field(kind: Kind, document: YamlMapping, path: Path) -> str:
+    """The dotted field that a path within the spec means: items of lists go by their names."""
+    match path:
+        case (str(head), int(index), *rest) if head in kind.items:
+            spec = document["spec"]
+            assert isinstance(spec, dict)
+            items = spec[head]
+            assert isinstance(items, list)
+            item = items[index]
+            assert isinstance(item, dict)
+            return ".".join((head, str(item[kind.items[head].key]), *map(str, rest)))
+        case _:
+            return ".".join(map(str, path))
 
 
 def _stated(kind: Kind, observed: Observed, refuses: Refuses, left_out: dict[str, str]) -> Iterator[tuple[str, Value]]:
@@ -89,10 +107,12 @@ def _set_on_it(kind: Kind, observed: Observed) -> Iterator[tuple[str, Value]]:
 
 
 def _is_chosen(kind: Kind, name: str, value: Value) -> bool:
-    rule = kind.rules.get(name)
+    place = kind.in_item(name)
+    rule = kind.rules.get(name) if place is None else kind.item_rules[place.list].get(place.field)
     if rule is None or rule.changing is not Changing.NEVER:
         return False
-    return bool(value != kind.spec.model_fields[name].get_default(call_default_factory=True))
+    info = kind.spec.model_fields.get(name)
+    return info is None or bool(value != info.get_default(call_default_factory=True))
 
 
 def _told(kind: Kind, observed: Observed) -> Iterator[str]:

@@ -9,8 +9,8 @@ from reconciler.desired.envelope import API_VERSION, Envelope
 from reconciler.desired.host import HostSpec
 from reconciler.desired.manifest import HOST, REPOSITORY
 from reconciler.desired.repository import RepositorySpec
-from reconciler.provider.field import Entries, FieldRule, Null
-from reconciler.provider.kind import Kind
+from reconciler.provider.field import Entries, FieldRule, Group, Items, Null
+from reconciler.provider.kind import Kind, model_in
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
 """The newest dialect that the language servers of editors know well."""
@@ -18,7 +18,7 @@ DIALECT = "http://json-schema.org/draft-07/schema#"
 Schema: TypeAlias = dict[str, Any]
 
 _ENGINE_SPECS: Mapping[str, type[BaseModel]] = {HOST: HostSpec, REPOSITORY: RepositorySpec}
-_LEAF_TYPES = ("string", "number", "boolean")
+_LEAF_TYPES = ("string", "number", "boolean", "array")
 
 
 def json_schema(kinds: Mapping[str, Kind]) -> Schema:
@@ -69,12 +69,31 @@ def _kind_schema(kind: Kind, definitions: Schema) -> Schema:
     schema, inner = _model_schema(kind.spec, kind.name)
     definitions.update(inner)
     schema["description"] = kind.summary
-    properties = schema.get("properties", {})
-    for name, rule in kind.rules.items():
-        properties[name] = _field_schema(properties[name], rule)
-    for name, entries in kind.entries.items():
-        properties[name] = _entries_schema(entries)
+    _add_table(kind.spec, schema, definitions)
     return schema
+
+
+def _add_table(model: type[BaseModel], schema: Schema, definitions: Schema) -> None:
+    """Adds to a model's schema, and to those of its groups and of the items of its lists, what the table says of each field."""
+    properties = schema.get("properties", {})
+    for name, info in model.model_fields.items():
+        for part in info.metadata:
+            match part:
+                case FieldRule():
+                    properties[name] = _field_schema(properties[name], part)
+                case Entries():
+                    properties[name] = _entries_schema(properties[name], part)
+                case Group():
+                    if (inner := model_in(info.annotation)) is not None:
+                        _add_table(inner, definitions[_definition(properties[name])], definitions)
+                case Items():
+                    _add_table(part.item, definitions[_definition(properties[name]["items"])], definitions)
+                    properties[name] = _field_schema(properties[name], part.rule)
+
+
+def _definition(schema: Schema) -> str:
+    """The name of the definition that a reference leads to."""
+    return str(schema["$ref"]).removeprefix("#/definitions/")
 
 
 def _field_schema(schema: Schema, rule: FieldRule) -> Schema:
@@ -88,16 +107,27 @@ def _field_schema(schema: Schema, rule: FieldRule) -> Schema:
     return {"description": description, "anyOf": [schema, {"type": "null"}]}
 
 
-def _entries_schema(entries: Entries) -> Schema:
+def _entries_schema(schema: Schema, entries: Entries) -> Schema:
+    types = _leaf_types(schema["additionalProperties"])
     return {
         "type": "object",
-        "properties": {name: _entry_schema(entries.rule(name)) for name in sorted(entries.known)},
-        "additionalProperties": {"type": [*_LEAF_TYPES, "null"]},
+        "properties": {name: _entry_schema(entries.rule(name), types) for name in sorted(entries.known)},
+        "additionalProperties": {"type": [*types, "null"]},
     }
 
 
-def _entry_schema(rule: FieldRule) -> Schema:
-    schema: Schema = {"type": [*_LEAF_TYPES] if rule.null is Null.REFUSED else [*_LEAF_TYPES, "null"]}
+def _leaf_types(schema: Schema) -> list[str]:
+    """What the entries of a map may be, null apart."""
+    choices = (
+        schema["type"] if isinstance(schema.get("type"), list) else [one.get("type") for one in schema.get("anyOf", [schema])]
+    )
+    # A whole number is a number here: which of the two an entry takes is its rule's business.
+    found = {"number" if choice == "integer" else choice for choice in choices}
+    return [choice for choice in _LEAF_TYPES if choice in found]
+
+
+def _entry_schema(rule: FieldRule, types: list[str]) -> Schema:
+    schema: Schema = {"type": [*types] if rule.null is Null.REFUSED else [*types, "null"]}
     return {"description": rule.summary, **schema} if rule.summary else schema
 
 
@@ -114,7 +144,8 @@ def _tidy(schema: Any, words: Mapping[str, Schema]) -> Any:
     if default is None:
         schema = _without_null(schema)
     is_internal = default is None or (isinstance(default, int) and "string" in schema.get("type", ()))
-    left_out = {"default"} if is_internal else set()
+    # A limit on what becomes of a text is none of the text's.
+    left_out = {"default", "gt"} if is_internal else {"gt"}
     if isinstance(schema.get("title"), str):
         left_out.add("title")
     return {name: _tidy(value, words) for name, value in schema.items() if name not in left_out}

@@ -6,6 +6,7 @@ from typing import Any
 
 from reconciler.desired.schema import json_schema
 from reconciler.provider.registry import Registry
+from tests.desired.guests import GUESTS
 from tests.desired.toy import TOY
 
 
@@ -70,3 +71,43 @@ def test_the_envelope_speaks_as_manifests_do() -> None:
 
 def test_the_schema_is_json_and_the_same_every_time(registry: Registry) -> None:
     assert json.dumps(json_schema(registry.kinds)) == json.dumps(json_schema(registry.kinds))
+
+
+def test_groups_items_and_their_maps_are_described() -> None:
+    definitions = json_schema(GUESTS.kinds)["definitions"]
+
+    zone, nic, disk = (definitions[name] for name in ("Zone", "Zone.Nic", "VirtualMachine.Disk"))
+    assert zone["properties"]["nics"] == {
+        "type": "array",
+        "items": {"$ref": "#/definitions/Zone.Nic"},
+        "description": "its nics, each known by a name of yours",
+    }
+    assert nic["required"] == ["name"]
+    assert nic["properties"]["vlan"] == {
+        "description": "VLAN id; 0 is none",
+        "anyOf": [{"type": "integer", "minimum": 0, "maximum": 4094}, {"type": "null"}],
+    }
+    assert nic["properties"]["allow"] == {"$ref": "#/definitions/Zone.Allow"}
+    assert definitions["Zone.Allow"]["properties"]["ips"]["description"]
+    assert disk["properties"]["size"] == {
+        "type": "string",
+        "examples": ["512MiB", "10GiB"],
+        "description": "grows; shrinking is refused",
+    }
+    assert "null" in disk["properties"]["properties"]["properties"]["compression"]["type"]
+
+
+def test_a_map_of_texts_takes_texts_and_a_native_one_lists_too() -> None:
+    definitions = json_schema(GUESTS.kinds)["definitions"]
+
+    assert definitions["Zone"]["properties"]["tags"]["additionalProperties"] == {"type": ["string", "null"]}
+    native = definitions["Zone.Native"]["properties"]["smartos"]["properties"]
+    assert "array" in native["limit_priv"]["type"]
+    assert "null" not in native["limit_priv"]["type"]
+    assert "null" in native["fs_allowed"]["type"]
+
+
+def test_every_reference_of_guests_leads_somewhere() -> None:
+    schema = json_schema(GUESTS.kinds)
+
+    assert set(references(schema)) <= {f"#/definitions/{name}" for name in schema["definitions"]}
