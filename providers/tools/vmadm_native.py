@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from reconciler.model.errors import InvalidValue
 from reconciler.model.value import Fields, Scalar, Value, Written
@@ -31,6 +31,9 @@ _SLOT = re.compile(r"[0-9]{1,3}(:[0-9]{1,2}(:[0-7])?)?")
 _GZIP = ("gzip", *(f"gzip-{level}" for level in range(1, 10)))
 _COMPRESSION = ("on", "off", *_GZIP, "lz4", "lzjb", "zle")
 _LARGEST = 2**53 - 1
+_MIB = 1 << 20
+_HYPERVISOR_MIB = 256
+"""What a virtual machine needs at least beside its memory."""
 
 
 class Form(Enum):
@@ -440,8 +443,36 @@ def check_brand(fields: Fields, brand: str) -> None:
                 raise InvalidValue(f"{brand} has no {known.name}; these have it: {has}", remedy="remove the line", field=field)
 
 
+def check_limits(fields: Fields, *, is_vm: bool) -> None:
+    """InvalidValue for limits that vmadm would silently move to fit the memory (section 7): they would differ for ever."""
+    memory = fields.get("memory")
+    memory_mib = memory // _MIB if isinstance(memory, int) else None
+    physical = _stated(fields, "max_physical_memory") if is_vm else memory_mib
+    if is_vm and physical is not None and memory_mib is not None and physical < memory_mib + _HYPERVISOR_MIB:
+        _refuse_limit(
+            "max_physical_memory", physical, f"{memory_mib + _HYPERVISOR_MIB} or more: memory and the hypervisor's own"
+        )
+    if physical is None:
+        return
+    what = "max_physical_memory" if is_vm else "memory"
+    for name in ("max_locked_memory", "tmpfs"):
+        if (limit := _stated(fields, name)) is not None and limit > physical:
+            _refuse_limit(name, limit, f"at most {physical}, which is {what}")
+    if (swap := _stated(fields, "max_swap")) is not None and swap < physical:
+        _refuse_limit("max_swap", swap, f"{physical} or more, which is {what}")
+
+
+def _stated(fields: Fields, name: str) -> int | None:
+    value = fields.get(PREFIX + name)
+    return value if isinstance(value, int) else None
+
+
+def _refuse_limit(name: str, value: int, remedy: str) -> NoReturn:
+    raise InvalidValue(f"vmadm would not keep {name} at {value}", remedy=f"write {remedy}", field=PREFIX + name)
+
+
 def acts(name: str, brand: str, before: Value, after: Value) -> Acts:
-    """When a change of a property (its name alone) acts on a running guest."""
+    """When a change of a property (its name alone) acts on a running guest; None for `after` where that is not known."""
     if name == "tmpfs" and not (before and after):
         return Acts.STAGED
     return NATIVE[name].acts_for(brand)
