@@ -16,6 +16,7 @@ IMPORT_DEADLINE_S = 4 * 3600.0
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CODE = re.compile(r"^imgadm[^:\n]*: error \((\w+)\): ?(.*)$", re.MULTILINE)
+_SERVER_ERROR = re.compile(r"\b(?:status|code|HTTP)\W{0,3}5[0-9][0-9]\b", re.IGNORECASE)
 _SHOWN_LINES = 4
 _USAGE = 2
 _NOT_FOUND = 127
@@ -210,7 +211,7 @@ def _said(answer: Completed) -> Said | None:
     found = [known for known in codes if known is not None]
     found += [known for text, known in _TEXTS if text in answer.stderr]
     if not found:
-        return None
+        return _NETWORK if _SERVER_ERROR.search(answer.stderr) else None
     inner = [known for known in found if known is not CODES["MultiError"]] or found
     return next((known for known in inner if known.retry is not _NOW), inner[0])
 
