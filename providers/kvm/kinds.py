@@ -25,7 +25,7 @@ from reconciler.provider.guest import (
     items_of,
     told_of_guest,
 )
-from reconciler.provider.kind import Kind, Size, Spec
+from reconciler.provider.kind import Claim, Kind, Size, Spec
 from reconciler.provider.nic import ItemName
 from reconciler.provider.pydantic_errors import raising_custom
 
@@ -216,6 +216,14 @@ def _check_disk(path: str, disk: Fields, engine: str) -> None:
         raise InvalidValue(cause, remedy="remove size, or write engine: bhyve", field=f"{path}.size")
 
 
+def _claims(name: str, fields: Fields) -> Iterator[Claim]:
+    """What no other guest may have too: two that write to one volume would spoil it."""
+    yield from claims_of_guest(name, fields)
+    for disk_name, disk in items_of(fields, "disks").items():
+        if (volume := disk.get("volume")) is not None:
+            yield Claim(f"spec.disks.{disk_name}.volume", f"volume {volume}")
+
+
 def _told_of_machine(fields: Fields) -> Iterator[str]:
     if (engine := fields.get("engine")) is not None:
         yield str(engine)
@@ -230,6 +238,6 @@ VIRTUAL_MACHINE = Kind(
     has_trash=True,
     check_name=check_guest_name,
     check_spec=_check_machine,
-    claims=claims_of_guest,
+    claims=_claims,
     told=_told_of_machine,
 )

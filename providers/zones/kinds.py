@@ -22,7 +22,7 @@ from reconciler.provider.guest import (
     claims_of_guest,
     told_of_guest,
 )
-from reconciler.provider.kind import Kind, Size, Spec
+from reconciler.provider.kind import Claim, Kind, Size, Spec
 from reconciler.provider.pydantic_errors import raising_custom
 
 _NEEDS_IMAGE = ("joyent", "joyent-minimal")
@@ -197,6 +197,11 @@ def _check_image(fields: Fields) -> None:
         )
 
 
+def _claims_of_image(_name: str, fields: Fields) -> Iterator[Claim]:
+    if (uuid := fields.get("uuid")) is not None:
+        yield Claim("spec.uuid", f"image {uuid}")
+
+
 def _told_of_image(fields: Fields) -> Iterator[str]:
     yield " ".join(str(fields[name]) for name in ("os", "type") if fields.get(name)) or "of unknown type"
 
@@ -218,8 +223,10 @@ IMAGE = Kind(
     ImageSpec,
     "a golden root for guests",
     carries_mark=False,
+    needs_no_trash=True,
     identified_by="uuid",
     check_name=check_image_name,
     check_spec=_check_image,
+    claims=_claims_of_image,
     told=_told_of_image,
 )

@@ -80,7 +80,7 @@ def test_groups_items_and_their_maps_are_described() -> None:
     assert zone["properties"]["nics"] == {
         "type": "array",
         "items": {"$ref": "#/definitions/Zone.Nic"},
-        "description": "its nics, each known by a name of yours",
+        "description": "its nics, by name",
     }
     assert nic["required"] == ["name"]
     assert nic["properties"]["vlan"] == {

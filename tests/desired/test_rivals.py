@@ -73,6 +73,23 @@ def test_uuids_and_ports_of_screens_are_one_host_wide() -> None:
     assert "VNC port 5901 belongs to VirtualMachine/a already" in told[1]
 
 
+def test_an_image_and_a_volume_are_claimed_once() -> None:
+    uuid = "01234567-89ab-cdef-0123-456789abcdef"
+    told = findings(
+        tree(
+            text("Image", "a", f"uuid: {uuid}"),
+            text("Image", "b", f"uuid: {uuid}"),
+            text("VirtualMachine", "c", "disks: [{name: a, volume: tank/v}]"),
+            text("VirtualMachine", "d", "disks: [{name: b, volume: tank/v}]"),
+        ).load(GUESTS)
+    )
+
+    assert [one.partition("  ")[2].partition(" already")[0] for one in told] == [
+        f"Image b: image {uuid} belongs to Image/a",
+        "VirtualMachine d: volume tank/v belongs to VirtualMachine/c",
+    ]
+
+
 def test_rivals_are_told_again_by_the_next_load_and_forgotten_when_one_gives_way() -> None:
     memory = LoadMemory()
     claim = "nics: [{{name: net0, over: admin, ips: [10.0.0.{}/24]}}]"

@@ -1,5 +1,7 @@
 """What a manifest of a Zone may say."""
 
+from dataclasses import replace
+
 import pytest
 
 from providers.zones import images
@@ -218,3 +220,27 @@ def test_where_an_image_comes_from_matters_only_when_it_is_made() -> None:
     assert one.created_with == {"source.url": "https://images.example.org"}
     assert again(one) == one
     assert images.ARCH == "x86_64"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" * 65536,
+        "a\n\n b\n",
+        "'\"\\ $(name) $$(x) #: - |",
+        "ünïcödé 🙂\n",
+        "\ttab",
+        "",
+        " ",
+        "true",
+        "0755",
+        "null",
+        "~",
+        "a: b",
+    ],
+)
+def test_texts_in_maps_are_written_back_to_the_letter(text: str) -> None:
+    one = made("Zone", "metadata: {user-script: x}")
+    odd = replace(one, fields={"metadata.user-script": text, "tags.a": text, "internalMetadata.b": text})
+
+    assert again(odd).fields == odd.fields
