@@ -16,6 +16,7 @@ from reconciler.model.quantity import parse_size
 from reconciler.model.value import Fields, Scalar, Value
 from reconciler.provider.field import Acts, Changing, Entries, FieldRule, Group, Items, Null
 from reconciler.provider.guest import (
+    FINISHED,
     GuestSpec,
     ImageReference,
     Path,
@@ -236,6 +237,7 @@ VIRTUAL_MACHINE = Kind(
     "a hardware-virtualised guest",
     chooses_identity=True,
     has_trash=True,
+    completion={FINISHED: True},
     check_name=check_guest_name,
     check_spec=_check_machine,
     claims=_claims,

@@ -12,6 +12,7 @@ from reconciler.model.quantity import format_size
 from reconciler.model.value import Fields, Scalar, Value
 from reconciler.provider.field import Acts, Changing, FieldRule, Group, Items, Null, none_for_zero
 from reconciler.provider.guest import (
+    FINISHED,
     GuestSpec,
     ImageReference,
     Path,
@@ -212,6 +213,7 @@ ZONE = Kind(
     "an OS instance that shares the host's kernel",
     chooses_identity=True,
     has_trash=True,
+    completion={FINISHED: True},
     creation_only=_only_when_made,
     check_name=check_guest_name,
     check_spec=_check_zone,

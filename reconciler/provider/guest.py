@@ -19,6 +19,9 @@ from reconciler.provider.pydantic_errors import raising_custom
 OWN_METADATA = "reconciler:"
 """Keys of internal metadata that begin so are ours; no manifest may state them."""
 
+FINISHED = "finished"
+"""A completion: whether no change of ours left something on the guest behind that must still be undone."""
+
 TRASH_ALIAS = "trash."
 """What the name of a guest in the trash begins with."""
 
