@@ -132,9 +132,11 @@ def _check_routes(_kind: str, _field: str, value: Value) -> None:
             raise InvalidValue(f"vmadm has routes of IPv4 only, not to {to} by {via}", remedy="set it inside the guest")
 
 
-def _check_domain(kind: str, _field: str, _value: Value) -> None:
+def _check_domain(kind: str, _field: str, value: Value) -> None:
     if kind == "VirtualMachine":
         raise InvalidValue("vmadm gives virtual machines no dnsDomain", remedy="state it in cloudInit.userData, or remove it")
+    if value is None:
+        raise InvalidValue("vmadm has no zone without a dnsDomain: it is local where nobody gave one", remedy="write local")
 
 
 _HERE = "remove it for this host"
