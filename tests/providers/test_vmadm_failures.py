@@ -27,7 +27,7 @@ def failed(stderr: str, *, command: Command = UPDATE, code: int = 1) -> Complete
         (f"timed out waiting for /var/svc/provisioning to move for {UUID}", RetryClass.LOOK_AGAIN, "set up"),
         ("delete failed after 5 attempts. (check the log for details)", RetryClass.NOW, "destroyed yet"),
         (
-            f'Cannot start vm from state "stopping", must be "stopped".',
+            'Cannot start vm from state "stopping", must be "stopped".',
             RetryClass.LATER,
             "on its way",
         ),
