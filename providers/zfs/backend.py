@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from providers.tools import zfs, zfs_errors, zfs_pools
+from providers.tools.failures import failure
 from providers.tools.zfs_properties import MARK_PREFIX
 from providers.tools.zfs_rows import Rows, in_reading_order, read_rows, read_user_properties
 from providers.zfs.capabilities import Capabilities, capabilities, support
@@ -140,7 +141,7 @@ class ZfsBackend:
         return in_reading_order(needed(self._confirmed_fields(change), self.host) | extra)
 
     def explain(self, failed: Completed) -> Failure:
-        return zfs_errors.failure(failed)
+        return failure(failed, zfs_errors.TABLE)
 
 
 def _snapshots(outputs: Outputs) -> Iterator[tuple[str, bool]]:

@@ -4,11 +4,16 @@ from collections.abc import Callable
 
 import pytest
 
-from providers.tools.zfs_errors import TABLE, failure, says_gone
-from reconciler.model.command import Command, Completed, Ending, RetryClass
+from providers.tools import failures
+from providers.tools.zfs_errors import TABLE, says_gone
+from reconciler.model.command import Command, Completed, Ending, Failure, RetryClass
 
 NOW, LATER, LOOK, NEVER = RetryClass.NOW, RetryClass.LATER, RetryClass.LOOK_AGAIN, RetryClass.NEVER
 COMMAND = Command(("zfs", "set", "quota=1", "tank/a"))
+
+
+def failure(answer: Completed) -> Failure:
+    return failures.failure(answer, TABLE)
 
 
 def exited(stderr: str, code: int = 1) -> Completed:
