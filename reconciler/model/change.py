@@ -77,7 +77,8 @@ class Change:
 
     `identity` is what the host shall know the object by, where we choose that (create, replace). `identities` gives what the
     host knows other objects by that the resource refers to. `default_pool` is the host's. `remembered` are the fields that
-    were applied last and are never compared, such as how a disk goes that is stated no more.
+    were applied last and are never compared, such as how a disk goes that is stated no more. `owner` is the repository's name:
+    what is derived from it is chosen for objects that have no room for a mark, too.
     """
 
     key: Key
@@ -93,6 +94,7 @@ class Change:
     identities: Mapping[ObjectName, str] = field(default_factory=dict)
     default_pool: str = ""
     remembered: Fields = field(default_factory=dict)
+    owner: str = ""
 
     def field(self, name: str) -> FieldChange | None:
         return next((field for field in self.fields if field.name == name), None)

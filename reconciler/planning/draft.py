@@ -1,7 +1,7 @@
 """The working set of one host's planning: changes not yet refused, and refusals."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from reconciler.model.change import Change, Verb
@@ -133,7 +133,7 @@ class Draft:
 
     def add(self, change: Change, why: str, lifecycle: Lifecycle, origin: Origin | None) -> None:
         report_only = self.mode(lifecycle) is Mode.REPORT
-        self.changes[change.key] = Drafted(change, why, lifecycle, origin, report_only)
+        self.changes[change.key] = Drafted(replace(change, owner=self.owner), why, lifecycle, origin, report_only)
 
     def block(self, key: Key, verb: Verb, reason: Reason, cause: str, remedy: str, origin: Origin | None = None) -> None:
         """Refuses a change; one that was drafted for the key is dropped. The first refusal of a key stands."""

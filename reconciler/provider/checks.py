@@ -320,14 +320,14 @@ class _Life:
         resource, observed = self._resource(fields), self._here()
         if observed is None:
             made = tuple(FieldChange(name, None, value) for name, value in fields.items() if value is not None)
-            return Change(resource.key, Verb.CREATE, made, resource, None, self._mark)
+            return Change(resource.key, Verb.CREATE, made, resource, None, self._mark, owner="checks")
         wanted = {**fields, **self._kind.completion}
         left = tuple(
             FieldChange(name, observed.fields.get(name), value)
             for name, value in wanted.items()
             if not _holds(self._kind, name, fields.get(name, value), observed)
         )
-        return Change(resource.key, Verb.UPDATE, left, resource, observed, self._mark) if left else None
+        return Change(resource.key, Verb.UPDATE, left, resource, observed, self._mark, owner="checks") if left else None
 
     def _brought_about(self, fields: Fields) -> Iterator[str]:
         change = self._change(fields)
@@ -400,7 +400,7 @@ class _Life:
 
     def _removed(self) -> Iterator[str]:
         key, observed = Key("checked", *self.sample.name), self._here()
-        change = Change(key, Verb.DELETE, observed=observed)
+        change = Change(key, Verb.DELETE, observed=observed, owner="checks")
         yield from _step_findings(self.backend, change)
         yield from self._confirmation(change)
         yield from self._carried_out(self.backend.steps(change))
