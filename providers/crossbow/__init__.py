@@ -1,0 +1,21 @@
+"""Provider crossbow: etherstubs, VNICs and firewall rules of illumos and SmartOS.
+
+Kinds, and what turns them into commands of `dladm`, `nictagadm` and `fwadm` and back. What the tools themselves say and take
+is in `providers.tools`.
+"""
+
+from providers.crossbow.illumos import FACT_PROBES, IllumosBackend
+from providers.crossbow.kinds import ETHERSTUB, NIC_TAG, OF_CLASS, VNIC
+from providers.crossbow.rules import FIREWALL_RULE
+from providers.crossbow.smartos import SmartosBackend
+from reconciler.provider.contract import Provider
+
+PROVIDER = Provider(
+    name="crossbow",
+    summary="virtual network links and firewall rules",
+    kinds=(ETHERSTUB, VNIC, FIREWALL_RULE, *OF_CLASS.values(), NIC_TAG),
+    backends=(IllumosBackend, SmartosBackend),
+    fact_probes=FACT_PROBES,
+)
+
+__all__ = ["PROVIDER"]
