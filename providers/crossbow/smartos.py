@@ -117,7 +117,7 @@ class SmartosBackend(IllumosBackend):
         for tag in nictagadm.read_tags(answer.stdout):
             if tag.name == wanted and tag.type == nictagadm.ETHERSTUB:
                 mtu = before.fields.get("mtu") if before is not None else None
-                missing = "" if tag.link else "link"
+                missing = str(before.fields.get(MISSING, "")) if before is not None else ""
                 return etherstub(tag.name, mtu if isinstance(mtu, int) else None, missing, Removal(0, holds_data=False))
         return None
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from providers.tools.failures import LOOKS_ANEW, said
+from providers.tools.json_lists import read_list
 from reconciler.model.command import RetryClass
 from reconciler.model.errors import InvalidValue, ReadError
 from reconciler.model.key import ObjectName, parse_object_name
@@ -22,12 +23,12 @@ UPDATE = ("fwadm", "update", "-f", "-")
 TABLE = (
     said("a rule must name a guest, a tag or all guests", "name one on one side", _NEVER, "does not affect VMs"),
     said("it exists already", LOOKS_ANEW, _LOOK, "already exists"),
-    said("it is not there any more", LOOKS_ANEW, _LOOK, "nknown rule", "not found", "does not exist"),
-    said("another fwadm or vmadm is at work", "wait for it to end", _NOW, "lock", "timed out"),
-    said("fwadm does not take the rule", "correct what it names", _NEVER, "nvalid", "rror at", "yntax error", "issing",
-         "must be", "xpected", "too long", "too many", "nknown"),
-    said("we may not do that", "run as root, or with spec.elevate of the Host", _NEVER, "ermission denied",
-         "must be run as root", "global zone"),
+    said("it is not there any more", LOOKS_ANEW, _LOOK, "Unknown rule"),
+    said("the guest is not there", "make it first, or take it out of the rule", _LATER, "Could not find VM"),
+    said("fwadm does not take the rule", "correct what it names", _NEVER, "nvalid", "yntax error", "is no ", "must be",
+         "maximum of", "cannot specify", "cannot mix", "required", "no rule specified"),
+    said("we may not do that", "run as root, or with spec.elevate of the Host", _NEVER, "ermission denied", "run as root"),
+    said("another fwadm or vmadm is at work", "wait for it to end", _NOW, "acquire", "timed out"),
 )  # fmt: skip
 """In order: the first entry with a text that is found decides."""
 
@@ -91,15 +92,7 @@ def read_description(text: str) -> tuple[Mark | None, str]:
 
 def read_rules(text: str) -> Iterator[Listed]:
     """The rules that `list -j` prints; ReadError for anything else."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        raise ReadError(0, "a JSON list of rules", text[:80]) from None
-    if not isinstance(found, list):
-        raise ReadError(0, "a JSON list of rules", text[:80])
-    for one in found:
-        if not isinstance(one, dict):
-            raise ReadError(0, "a rule", str(one)[:80])
+    for one in read_list(text, "rules"):
         uuid, rule = one.get("uuid"), one.get("rule")
         if not (isinstance(uuid, str) and uuid and isinstance(rule, str) and rule):
             raise ReadError(0, "a rule with uuid and rule", str(one)[:80])

@@ -1,9 +1,9 @@
 """What the guests of a SmartOS host are called: the one look that all providers share (smartos-vmadm.md 3)."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 
+from providers.tools.json_lists import read_list
 from reconciler.model.errors import ReadError
 from reconciler.model.key import ObjectName
 
@@ -18,15 +18,9 @@ def read_names(text: str) -> Mapping[str, ObjectName]:
 
     ReadError for anything but a list of guests.
     """
-    try:
-        guests = json.loads(text)
-    except ValueError:
-        raise ReadError(0, "a JSON list of guests", text[:80]) from None
-    if not isinstance(guests, list):
-        raise ReadError(0, "a JSON list of guests", text[:80])
     aliases: dict[str, tuple[str, str]] = {}
-    for guest in guests:
-        uuid = guest.get("uuid") if isinstance(guest, dict) else None
+    for guest in read_list(text, "guests"):
+        uuid = guest.get("uuid")
         if not isinstance(uuid, str) or not uuid:
             raise ReadError(0, "a guest with a uuid", str(guest)[:80])
         kind = "VirtualMachine" if guest.get("brand") in _HARDWARE_VIRTUALISED else "Zone"
