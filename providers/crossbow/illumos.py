@@ -197,9 +197,9 @@ class IllumosBackend:
         return Probe(CONFIRM, Command(self._confirmation(change, name), changes=False))
 
     def _confirmation(self, change: Change, name: str) -> tuple[str, ...]:
-        if change.key.kind == vnics.KIND and not _was_inactive(change):
+        if change.key.kind == vnics.KIND and not was_inactive(change):
             return dladm.show_vnics(self.vnic_columns, name)
-        return dladm.show_stored_links(name) if _was_inactive(change) else dladm.show_links(name)
+        return dladm.show_stored_links(name) if was_inactive(change) else dladm.show_links(name)
 
     def confirmed(self, change: Change, answer: Completed) -> Observed | None:
         if dladm_errors.says_gone(answer):
@@ -211,9 +211,9 @@ class IllumosBackend:
         return _confirmed_etherstub(change, answer)
 
     def _confirmed_vnic(self, change: Change, answer: Completed) -> Observed:
-        if _was_inactive(change):
+        if was_inactive(change):
             (name,) = _only(read_stored(answer.stdout), change)
-            return vnics.inactive_vnic(name, Removal(0, holds_data=False))
+            return vnics.stored_vnic(name)
         (vnic,) = _only(read_vnics(answer.stdout, self.vnic_columns), change)
         before = change.observed
         kind = next((name.kind for name in before.references), "") if before is not None else ""
@@ -230,10 +230,10 @@ def kind_of(link: Link) -> str:
     return OF_CLASS[link.kind].name if link.kind in OF_CLASS else ""
 
 
-def etherstub(name: str, mtu: int | None, missing: str, removal: Removal | None) -> Observed:
-    """An etherstub; dladm gives it 9000 unless told otherwise (illumos-cli.md 3.4)."""
+def etherstub(name: str, mtu: int | None, missing: str | None, removal: Removal | None) -> Observed:
+    """An etherstub; dladm gives it 9000 unless told otherwise (illumos-cli.md 3.4). `missing` is None where nobody looked."""
     stated = frozenset({"mtu"}) if mtu not in (None, ETHERSTUB_MTU) else frozenset[str]()
-    fields: dict[str, Value] = {"mtu": mtu, MISSING: missing}
+    fields: dict[str, Value] = {"mtu": mtu} if missing is None else {"mtu": mtu, MISSING: missing}
     return Observed(ObjectName(ETHERSTUB, name), fields, stated, identity=name, removal=removal)
 
 
@@ -274,7 +274,7 @@ def _set_mtu(change: Change) -> Iterator[Step]:
         yield Step(Command(dladm.reset_property(change.key.name, "mtu")))
 
 
-def _was_inactive(change: Change) -> bool:
+def was_inactive(change: Change) -> bool:
     """Whether the link was only stored when the plan looked."""
     observed = change.observed
     if observed is None or change.verb not in (Verb.DELETE, Verb.REPLACE):
@@ -284,12 +284,11 @@ def _was_inactive(change: Change) -> bool:
 
 def _confirmed_etherstub(change: Change, answer: Completed) -> Observed:
     removal = Removal(0, holds_data=False)
-    if _was_inactive(change):
+    if was_inactive(change):
         (name,) = _only(read_stored(answer.stdout), change)
         return etherstub(name, None, "link", removal)
     (link,) = _only([link for link in read_links(answer.stdout) if link.kind == "etherstub"], change)
-    before = change.observed
-    return etherstub(link.name, link.mtu, str(before.fields.get(MISSING, "")) if before is not None else "", removal)
+    return etherstub(link.name, link.mtu, None, removal)
 
 
 def _only(found: Collection[Found], change: Change) -> Collection[Found]:

@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterable, Iterator
 
 from providers.crossbow import firewall
-from providers.crossbow.illumos import ETHERSTUB, Asked, IllumosBackend, etherstub
+from providers.crossbow.illumos import ETHERSTUB, Asked, IllumosBackend, etherstub, was_inactive
 from providers.crossbow.kinds import MISSING
 from providers.tools import dladm, dladm_errors, fwadm, nictagadm
 from providers.tools.dladm_rows import Vnic
 from providers.tools.failures import failure
 from providers.tools.guest_names import LOOKUP, read_names
-from reconciler.model.change import NAME, Change
+from reconciler.model.change import Change
 from reconciler.model.command import Command, Completed, Failure, Outputs, Probe, Step, probe
 from reconciler.model.errors import ReadError
 from reconciler.model.key import ObjectName
@@ -102,23 +102,19 @@ class SmartosBackend(IllumosBackend):
     def _confirmation(self, change: Change, name: str) -> tuple[str, ...]:
         if change.key.kind == firewall.KIND:
             return fwadm.LIST
-        return nictagadm.list_tags() if _is_tag(change) else super()._confirmation(change, name)
+        return nictagadm.list_tags() if _is_only_tag(change) else super()._confirmation(change, name)
 
     def confirmed(self, change: Change, answer: Completed) -> Observed | None:
-        if change.key.kind != firewall.KIND and not _is_tag(change):
+        if change.key.kind != firewall.KIND and not _is_only_tag(change):
             return super().confirmed(change, answer)
         if not answer.succeeded:
             raise ReadError(0, f"{change.key.object}, or that it does not exist", answer.stderr)
         if change.key.kind == firewall.KIND:
             listed = firewall.find(answer.stdout, change)
             return firewall.observed_rule(listed, firewall.stated_names(change)) if listed is not None else None
-        before = change.observed
-        wanted = before.name.name if before is not None and change.field(NAME) is None else change.key.name
         for tag in nictagadm.read_tags(answer.stdout):
-            if tag.name == wanted and tag.type == nictagadm.ETHERSTUB:
-                mtu = before.fields.get("mtu") if before is not None else None
-                missing = str(before.fields.get(MISSING, "")) if before is not None else ""
-                return etherstub(tag.name, mtu if isinstance(mtu, int) else None, missing, Removal(0, holds_data=False))
+            if tag.name == change.key.name and tag.type == nictagadm.ETHERSTUB:
+                return etherstub(tag.name, None, "link", Removal(0, holds_data=False))
         return None
 
     def explain(self, failed: Completed) -> Failure:
@@ -131,9 +127,9 @@ class SmartosBackend(IllumosBackend):
                 return failure(failed, dladm_errors.TABLE)
 
 
-def _is_tag(change: Change) -> bool:
-    before = change.observed
-    return change.key.kind == ETHERSTUB and (before is None or before.fields.get(MISSING) != "nic tag")
+def _is_only_tag(change: Change) -> bool:
+    """Whether an etherstub that is to go had no link when the plan looked, only its place in the configuration."""
+    return change.key.kind == ETHERSTUB and was_inactive(change)
 
 
 def _tags(outputs: Outputs) -> Iterator[nictagadm.Tag]:

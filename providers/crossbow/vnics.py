@@ -76,6 +76,11 @@ def inactive_vnic(name: str, removal: Removal | None) -> Observed:
     return Observed(ObjectName(KIND, name), fields, frozenset(fields), removal=removal)
 
 
+def stored_vnic(name: str) -> Observed:
+    """A VNIC of which nothing is known but that the next boot brings it."""
+    return Observed(ObjectName(KIND, name), {}, removal=Removal(0, holds_data=False))
+
+
 def _mtu(text: str) -> int | None:
     if text and not (text.isascii() and text.isdigit()):
         raise ReadError(0, "a number for mtu", text)

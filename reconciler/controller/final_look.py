@@ -40,9 +40,17 @@ async def inventory_after(
     for action, observed in zip(actions, seen, strict=True):
         if observed is None:
             objects.pop(action.key.object, None)
+        elif not _tells_all(observed, action):
+            return None
         else:
             objects[action.key.object] = observed
     return replace(view.inventory, objects=objects)
+
+
+def _tells_all(observed: Observed, action: Action) -> bool:
+    """Whether a look at the one object shows all that its manifest states; some tools need more than one command for that."""
+    resource = action.change.resource
+    return resource is None or resource.fields.keys() <= observed.fields.keys()
 
 
 def _others_may_show_it(actions: Sequence[Action], view: HostView) -> bool:
