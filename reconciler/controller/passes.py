@@ -36,7 +36,7 @@ from reconciler.planning.view import HostView
 from reconciler.provider.registry import Registry
 from reconciler.store.database import Database
 from reconciler.store.facts import forget_facts, keep_facts, kept_facts
-from reconciler.store.journal import Journal, unfinished_keys
+from reconciler.store.journal import Journal, begun_creations, unfinished_keys
 from reconciler.store.ledger import hosts_in_ledger, ledger_of
 
 MOST_LOOKS = 3
@@ -237,6 +237,7 @@ def _planned_again(
         inventory=changed,
         ledger=ledger_of(setting.database, view.name),
         unfinished=unfinished_keys(setting.database, view.name),
+        begun=begun_creations(setting.database, view.name),
     )
     kinds, source = setting.registry.kinds, planned.plan.source
     made = plan(desired, (now,), kinds, source, setting.now(), frozenset(), elsewhere, setting.ceilings)
@@ -329,6 +330,7 @@ async def view_of(
         unserved=look.unserved,
         ledger=rows,
         unfinished=unfinished,
+        begun=begun_creations(setting.database, manifest.name) if setting.database is not None and unfinished else frozenset(),
         whole=desired.whole,
         holds=holds,
         looked_at=looked_at,

@@ -79,11 +79,13 @@ class Draft:
         return lower_mode(lifecycle.mode, self.view.manifest.mode)
 
     def whose(self, observed: Observed) -> Ownership:
-        """Whose an object is: by its mark, or by the ledger where there is no room for one."""
+        """Whose an object is: by its mark; where there is no room for one, by the ledger, by what it was made with, or because
+        we were about to make it when it was not there."""
         found = ownership(observed, self.owner, self.host_id)
         kind, key = self.kinds[observed.name.kind], self.key(observed.name)
         if found is Ownership.UNMARKED and not kind.carries_mark:
-            is_ours = key in self.view.ledger or (kind.is_derived and kind.is_derived(self.owner, key, observed.fields))
+            is_derived = kind.is_derived is not None and kind.is_derived(self.owner, key, observed.fields)
+            is_ours = is_derived or key in self.view.ledger or key in self.view.begun
             return Ownership.OURS if is_ours else found
         return found
 

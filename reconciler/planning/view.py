@@ -17,8 +17,9 @@ class HostView:
     """One host: what is wanted, what is there, what we applied last, and who turns changes into commands.
 
     `unserved` maps kinds that no backend serves on this system to the reason. `unfinished` holds keys whose last action did
-    not end well, or of whose end nothing is known. `whole` is false when objects were left out of `resources` on purpose.
-    `holds` are those in force at the time of the look, `looked_at` is when that began (`time.monotonic()`).
+    not end well, or of whose end nothing is known; `begun` those of which a create of ours may have made something. `whole`
+    is false when objects were left out of `resources` on purpose. `holds` are those in force at the time of the look,
+    `looked_at` is when that began (`time.monotonic()`).
     """
 
     manifest: HostManifest
@@ -28,6 +29,7 @@ class HostView:
     unserved: Mapping[str, str] = field(default_factory=dict)
     ledger: Mapping[Key, LedgerRow] = field(default_factory=dict)
     unfinished: frozenset[Key] = frozenset()
+    begun: frozenset[Key] = frozenset()
     whole: bool = True
     holds: tuple[Hold, ...] = ()
     looked_at: float = 0.0

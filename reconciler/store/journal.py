@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 import sqlite3
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,20 @@ def unfinished_keys(database: Database, host: str) -> frozenset[Key]:
     """Keys with an intent that has no good end: the action failed, or we were stopped before we knew."""
     query = "SELECT DISTINCT kind, name FROM journal WHERE host = ? AND settled = 0"
     return frozenset(Key(host, str(kind), str(name)) for kind, name in database.rows(query, (host,)))
+
+
+def begun_creations(database: Database, host: str) -> frozenset[Key]:
+    """Keys of which a create of ours may have made something: of its end nothing is known, or a later command of it failed.
+
+    Not those whose first command failed: what is there now may be somebody else's.
+    """
+    query = "SELECT kind, name, state, commands, command FROM journal WHERE host = ? AND settled = 0 AND verb = ?"
+    return frozenset(
+        Key(host, str(kind), str(name))
+        for kind, name, state, commands, command in database.rows(query, (host, Verb.CREATE))
+        if state in (None, OutcomeState.UNKNOWN)
+        or (state != OutcomeState.SKIPPED and command not in (None, shlex.join(json.loads(str(commands))[0])))
+    )
 
 
 @dataclass(frozen=True, slots=True)
