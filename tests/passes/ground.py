@@ -19,6 +19,7 @@ from reconciler.model.origin import Origin
 from reconciler.model.plan import HostPlan, PlanSource
 from reconciler.model.resource import Resource
 from reconciler.planning.render_json import plan_digest
+from reconciler.provider.contract import Provider
 from reconciler.provider.registry import Registry
 from reconciler.store.database import FILE_NAME, Database
 from reconciler.store.journal import Intent, Journal, unfinished_keys
@@ -53,6 +54,7 @@ class Ground:
     guardrails: Guardrails = NO_LIMITS
     identity: Mapping[str, str] = field(default_factory=dict)
     revision: str = "revision"
+    providers: tuple[Provider, ...] = (PROVIDER,)
     host: EmulatedHost = field(init=False)
 
     def __post_init__(self) -> None:
@@ -142,7 +144,7 @@ class Ground:
         async def whole() -> Result:
             database = Database.open(self.state)
             connections, journal = Connections(self.state), Journal(database)
-            setting = Setting(Registry.of([PROVIDER]), self.state, database, lambda: datetime.now(UTC))
+            setting = Setting(Registry.of(self.providers), self.state, database, lambda: datetime.now(UTC))
             try:
                 return await scene(setting, connections, journal)
             finally:
@@ -189,7 +191,7 @@ class Ground:
 
     def cut_off(self, plan: HostPlan, commands: int) -> None:
         """Begins a plan as a process that is killed after that many commands: intents stand, results do not."""
-        argvs = [step.command.argv for action in plan.actions for step in action.steps]
+        run = [step.command for action in plan.actions for step in action.steps]
         begun, left = [], commands
         for action in plan.actions:
             if left >= 0:
@@ -201,8 +203,9 @@ class Ground:
                 await journal.begin(Intent(action, "revision", 0.0))
 
         self.with_state(scene)
-        for argv in argvs[:commands]:
-            self.zfs(*argv[1:])
+        for command in run[:commands]:
+            answer = self.host.drift(command.argv, None if command.stdin is None else command.stdin.encode())
+            assert answer.exit_code == 0, answer.stderr.decode()
 
     def lose_ledger(self) -> None:
         for leftover in self.state.glob(f"{FILE_NAME}*"):
