@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from providers.tools import vmadm, vmadm_errors, zfs_errors
+from providers.tools.failures import failure
 from providers.tools.vmadm_objects import read_guest, read_guests
 from providers.tools.vmadm_reading import kind_of, observed
 from providers.tools.vmadm_storage import LIST_STORAGE, LIST_VOLUMES, Storage, read_storage, read_volumes
@@ -90,4 +91,4 @@ def confirmed(change: Change, answer: Completed) -> Observed | None:
 
 def explain(failed: Completed) -> Failure:
     """Cause, remedy and retry class of a command that did not exit 0, by the tool that said it."""
-    return zfs_errors.failure(failed) if failed.command.argv[0] == "zfs" else vmadm_errors.failure(failed)
+    return failure(failed, zfs_errors.TABLE) if failed.command.argv[0] == "zfs" else vmadm_errors.failure(failed)
