@@ -43,8 +43,9 @@ def header_problem(document: YamlMapping, kinds: Mapping[str, Kind]) -> Problem 
         return Problem(("kind",), f"kind {kind} is reserved", "remove the manifest: such objects are looked at, not managed")
     if kind in RESERVED_KINDS:
         return Problem(("kind",), f"kind {kind} is reserved", "remove the manifest: the kind does not exist yet")
-    meant = closest(kind, (*kinds, *KNOWN_KINDS))
-    remedy = f"did you mean {meant}?" if meant else f"kinds: {', '.join(sorted(kinds.keys() | ENGINE_KINDS))}"
+    known = {*ENGINE_KINDS, *(name for name, one in kinds.items() if not one.is_reserved)}
+    meant = closest(kind, (*known, *KNOWN_KINDS))
+    remedy = f"did you mean {meant}?" if meant else f"kinds: {', '.join(sorted(known))}"
     return Problem(("kind",), f"there is no kind {kind}", remedy)
 
 

@@ -10,6 +10,8 @@ from reconciler.provider.field import FieldRule, Null
 
 def shown(rule: FieldRule | None, value: Value) -> str:
     """A canonical value as a manifest would write it."""
+    if rule is not None and rule.written is not None and value is not None:
+        return str(rule.written(value))
     match value:
         case None:
             return "not set" if rule is not None and rule.null is Null.UNSET else "none"
