@@ -8,6 +8,13 @@ from reconciler.model.command import Completed, Ending, RetryClass
 _NOW, _LATER, _LOOK, _NEVER = RetryClass.NOW, RetryClass.LATER, RetryClass.LOOK_AGAIN, RetryClass.NEVER
 
 TABLE = (
+    # Said again, `zfs set` is content with the value that is there by now, and mounts nothing.
+    said(
+        "it was set, and not all that it moved could be mounted again",
+        "see what keeps the place busy or full; the next pass mounts what it finds unmounted",
+        _LATER,
+        "unable to remount filesystem",
+    ),
     said(
         "it was made and could not be mounted",
         "clear its mountpoint or set properties.mountpoint; the next pass mounts it",

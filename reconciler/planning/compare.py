@@ -1,8 +1,10 @@
 """An object of ours against its manifest: settled, to be changed, to be replaced, or refused."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from reconciler.model.change import MARK, NAME, ON_REMOVAL, PROTECT, STATE, Change, Effect, FieldChange, Verb
+from reconciler.model.key import Key
 from reconciler.model.observed import REMOVAL, Observed
 from reconciler.model.plan import Reason, Released
 from reconciler.model.resource import Resource
@@ -58,8 +60,8 @@ def _wanted_of(draft: Draft, kind: Kind, resource: Resource, observed: Observed,
     if observed.interrupted:
         wanted.setdefault(STATE, observed.interrupted)
     half_renamed = rename is None and observed.mark is not None and observed.mark.name != resource.key.object
-    # A container's half-done rename may have left what lies in it half-done too.
-    begun = resource.key in draft.view.unfinished or (rename is not None and rename.carrier in draft.view.unfinished)
+    unfinished = draft.view.unfinished
+    begun = bool(unfinished) and not unfinished.isdisjoint(_itself_and_around(kind, resource.key, rename))
     uncertain = begun or draft.row(observed) is None or half_renamed
     if uncertain or rename is not None:
         draft.wants.update((kind.name, name) for name in kind.completion if name not in observed.fields)
@@ -67,6 +69,18 @@ def _wanted_of(draft: Draft, kind: Kind, resource: Resource, observed: Observed,
         # Made, moved or changed by a pass of whose end we know nothing: it must be whole before it counts as settled.
         wanted.update((name, value) for name, value in kind.completion.items() if name in observed.fields)
     return wanted
+
+
+def _itself_and_around(kind: Kind, key: Key, rename: Rename | None) -> Iterator[Key]:
+    """Keys whose half-done actions may have left this object half-done: its own, its containers', and who takes it along."""
+    yield key
+    if rename is not None and rename.carrier is not None:
+        yield rename.carrier
+    container = kind.container(key.name)
+    while container is not None:
+        for holder in kind.contained_in:
+            yield Key(key.host, holder, container)
+        container = kind.container(container)
 
 
 def _replacing(kind: Kind, change: Change) -> list[FieldChange]:

@@ -257,6 +257,25 @@ def test_what_was_made_and_not_mounted_is_mounted_by_the_next_pass(ground: Groun
     assert ground.is_mounted("a")
 
 
+def test_what_was_moved_to_a_place_that_is_taken_is_mounted_when_the_place_is_free(tmp_path: Path) -> None:
+    """The tool sets the mountpoint, fails to mount, and says nothing of it when it is told the same again."""
+    ground = Ground(tmp_path, "omnios")
+    ground.zfs("create", "-o", "mountpoint=/srv/web", "tank/theirs")
+    before, after = dataset("tank/a", mountpoint="/srv/a"), dataset("tank/a", mountpoint="/srv/web")
+    ground.converges(before)
+
+    first = ground.applied(after)
+
+    assert [outcome.state for outcome in first.outcomes] == [OutcomeState.FAILED]
+    assert not first.is_converged
+    assert not ground.is_mounted("a")
+
+    ground.zfs("set", "mountpoint=none", "tank/theirs")
+    ground.converges(after)
+    assert ground.is_mounted("a")
+    ground.host.close()
+
+
 def test_a_dataset_that_need_not_be_mounted_is_whole_without(ground: Ground) -> None:
     wanted = [dataset(ground.name("a"), canmount="off"), dataset(ground.name("b"), mountpoint="none")]
 

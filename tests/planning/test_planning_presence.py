@@ -263,6 +263,15 @@ def test_what_an_unfinished_action_may_have_left_undone_is_asked_for_and_complet
     assert whole.is_empty
 
 
+def test_what_lies_in_a_dataset_with_an_unfinished_action_may_have_been_unmounted_with_it() -> None:
+    outer, inner, beside = dataset("tank/a"), dataset("tank/a/in"), dataset("tank/ab")
+    there = [standing(outer), *(standing(one, fields={"mounted": False}) for one in (inner, beside))]
+
+    plan = planned([outer, inner, beside], there, [row(outer), row(inner), row(beside)], unfinished=[outer])
+
+    assert commands(plan) == ["zfs mount tank/a/in"]
+
+
 def test_a_dataset_that_somebody_unmounted_is_left_unmounted_once_it_was_seen_whole() -> None:
     wanted = dataset("tank/a")
     there = standing(wanted, fields={"mounted": False})

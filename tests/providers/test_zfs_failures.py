@@ -28,6 +28,12 @@ def exited(stderr: str, code: int = 1) -> Completed:
         ("cannot destroy snapshot tank/a@s: dataset is busy\n", NOW, "in use", "the newer wording"),
         ("umount: /x: target is busy.\ncannot unmount '/x': umount failed: 32\n", NOW, "in use", "open files on Linux"),
         ("cannot unmount '/export/x': Device busy\n", NOW, "in use", "open files on illumos"),
+        (
+            "cannot mount 'tank/a': mountpoint or dataset is busy\nproperty may be set but unable to remount filesystem\n",
+            LATER,
+            "could be mounted again",
+            "the same command again would succeed and mount nothing",
+        ),
         ("cannot create 'tank/a': dataset already exists\n", LOOK, "exists already", "somebody was faster, or it was us"),
         ("cannot open 'tank/a': dataset does not exist\n", LOOK, "not there any more", "somebody was faster"),
         ("could not find any snapshots to destroy; check snapshot names.\n", LOOK, "not there any more", "the same"),
