@@ -47,6 +47,12 @@ class RealGround(Ground):
     def mountpoint(self, name: str) -> str:
         return str(self.made.mountpoint.parent / f"{self.pool}-{name}")
 
+    def apart(self, name: str) -> dict[str, str]:
+        """A place of its own. One `zfs set` unmounts all that moves and mounts it again, and zfs-fuse lets go of what was
+        unmounted later: under load the outer one fails to mount, the inner ones do not, and make directories in its way.
+        """
+        return {"mountpoint": self.mountpoint(name)}
+
     def zfs(self, *argv: str) -> str:
         for _ in range(_BUSY_TRIES):
             done = subprocess.run(["zfs", *argv], check=False, capture_output=True, text=True, timeout=60)

@@ -79,7 +79,7 @@ def cloned(ground: Ground) -> list[Resource]:
 def plain(ground: Ground) -> list[Resource]:
     wanted = [
         dataset(ground.name("a"), quota=GIB, compression=ground.compression, atime="off", mountpoint=ground.mountpoint("a")),
-        dataset(ground.name("a/in")),
+        dataset(ground.name("a/in"), **ground.apart("in")),
     ]
     return [*wanted, volume(ground.name("disk"), SURE)] if ground.has_volumes else wanted
 
@@ -89,13 +89,14 @@ def changed(ground: Ground) -> list[Resource]:
         dataset(
             ground.name("a"), SURE, quota=None, compression=None, atime=None, mountpoint=ground.mountpoint("b"), reservation=MIB
         ),
-        dataset(ground.name("a/in"), KEPT, **{"properties.site:room": "b 1"}),
+        dataset(ground.name("a/in"), KEPT, **ground.apart("in"), **{"properties.site:room": "b 1"}),
     ]
     return [*wanted, volume(ground.name("disk"), SURE, size=2 * GIB)] if ground.has_volumes else wanted
 
 
 def inside_by_hand(ground: Ground) -> None:
-    ground.zfs("create", "-o", "quota=1g", ground.name("a/handmade"))
+    place = [part for prop, value in ground.apart("handmade").items() for part in ("-o", f"{prop}={value}")]
+    ground.zfs("create", "-o", "quota=1g", *place, ground.name("a/handmade"))
     filled("a", "a/in", "a/handmade", snapshots=["a"])(ground)
 
 

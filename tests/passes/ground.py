@@ -97,6 +97,10 @@ class Ground:
         """A place on the host to mount something."""
         return f"/srv/{name}"
 
+    def apart(self, name: str) -> dict[str, str]:
+        """Properties of a dataset below one that moves to another mountpoint; none here: it moves along."""
+        return {}
+
     def zfs(self, *argv: str) -> str:
         """A command behind our back, which must succeed."""
         answer = self.host.drift(("zfs", *argv))
