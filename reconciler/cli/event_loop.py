@@ -1,8 +1,6 @@
 """Running a coroutine from the command line."""
 
 import asyncio
-import contextlib
-import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -14,14 +12,7 @@ _LONGEST_END_S = 5.0
 
 
 def run_async(main: Coroutine[Any, Any, Result]) -> Result:
-    """`asyncio.run`, ended by SIGINT and SIGTERM, with children awaited by pidfd where that isn't the default yet.
-
-    Raises `click.exceptions.Exit` when a signal ended it. Python 3.11 starts a thread per child otherwise, which costs a third
-    of the spawn rate (performance.md, 5).
-    """
-    if sys.version_info < (3, 12) and hasattr(asyncio, "PidfdChildWatcher"):
-        with contextlib.suppress(OSError):
-            asyncio.get_event_loop_policy().set_child_watcher(asyncio.PidfdChildWatcher())
+    """`asyncio.run`, ended by SIGINT and SIGTERM: `click.exceptions.Exit` then."""
     return asyncio.run(_cancelled_by_signals(main))
 
 

@@ -1,18 +1,16 @@
 """Transport `local`: the machine that we run on."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import time
-from asyncio.subprocess import DEVNULL, PIPE, SubprocessStreamProtocol
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from reconciler.hosts.child import Child, TooMuchOutputError
 from reconciler.hosts.head_start import Begun, HeadStart
 from reconciler.hosts.local_notes import change_note, note_directory, read_note
-from reconciler.hosts.transport import MOST_OUTPUT_BYTES
 from reconciler.model.command import Command, Completed, Ending
 from reconciler.model.host import Elevation
 
@@ -20,12 +18,8 @@ if TYPE_CHECKING:
     from reconciler.hosts.lease import Holder
     from reconciler.hosts.local_lock import LocalLease
 
-GRACE_S = 2.0
-"""How long a command may take to end after SIGTERM, before SIGKILL."""
-
 NO_HEAD_START = HeadStart()
 
-_READ_BYTES = 1 << 18
 _ELEVATED = {Elevation.NONE: (), Elevation.PFEXEC: ("pfexec",), Elevation.SUDO: ("sudo", "-n", "--")}
 
 
@@ -67,25 +61,27 @@ class LocalTransport:
 
     async def _run(self, command: Command) -> Completed:
         began = time.monotonic()
+        stdin = None if command.stdin is None else command.stdin.encode("utf-8", "surrogateescape")
         try:
-            process = await self._start(command)
+            child = Child((*self._prefix, *command.argv), self._environment, stdin)
         except (FileNotFoundError, PermissionError) as missing:
             return Completed(command, Ending.NOT_FOUND, 127, "", f"{command.argv[0]}: {missing.strerror}")
         except (OSError, ValueError) as trouble:
             return Completed(command, Ending.LOST, None, "", f"could not start: {trouble}")
-        ending, is_over = Ending.EXITED, False
+        ending, stdout, stderr, is_over = Ending.EXITED, b"", b"", False
         try:
             async with asyncio.timeout(command.deadline_s):
-                stdout, stderr = await _talk(process.streams, command.stdin)
-                await process.streams.exited.wait()
-                is_over = True
+                stdout, stderr = await child.told
+            is_over = True
         except TimeoutError:
-            ending, stdout, stderr = Ending.DEADLINE, b"", b""
-        except _TooMuchOutputError:
-            ending, stdout, stderr = Ending.TOO_MUCH, b"", b""
+            ending = Ending.DEADLINE
+        except TooMuchOutputError:
+            ending = Ending.TOO_MUCH
         finally:
-            await asyncio.shield(_end(process, is_over=is_over))
-        code = process.transport.get_returncode()
+            if not is_over:
+                # In a task of its own, which another cancellation does not reach.
+                await asyncio.shield(child.end())
+        code = child.close()
         if ending is Ending.EXITED and code is not None and code < 0:
             ending = Ending.SIGNALLED
         return Completed(
@@ -111,51 +107,6 @@ class LocalTransport:
 
     async def close(self) -> None:
         """Nothing is kept open."""
-
-    async def _start(self, command: Command) -> "_Process":
-        """The command's process. Cancelled half-way, asyncio would wait for it for ever: so it is started whole, then ended."""
-        starting = asyncio.ensure_future(self._started(command))
-        try:
-            return await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            # In a task of its own, which another cancellation does not reach either.
-            await asyncio.shield(_end_unborn(starting))
-            raise
-
-    async def _started(self, command: Command) -> "_Process":
-        loop = asyncio.get_running_loop()
-        transport, streams = await loop.subprocess_exec(
-            lambda: _Streams(limit=_READ_BYTES, loop=loop),
-            *self._prefix,
-            *command.argv,
-            stdin=DEVNULL if command.stdin is None else PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            env=self._environment,
-            start_new_session=True,
-        )
-        return _Process(transport, streams)
-
-
-class _Streams(SubprocessStreamProtocol):
-    """A process's output, and its own end: strangers may hold its output open for longer."""
-
-    def __init__(self, limit: int, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(limit=limit, loop=loop)
-        self.exited = asyncio.Event()
-
-    def process_exited(self) -> None:
-        super().process_exited()
-        self.exited.set()
-
-
-class _Process(NamedTuple):
-    transport: asyncio.SubprocessTransport
-    streams: _Streams
-
-
-class _TooMuchOutputError(Exception):
-    pass
 
 
 async def _ended(command: Command, begun: Begun) -> Completed:
@@ -189,45 +140,3 @@ async def _ended(command: Command, begun: Begun) -> Completed:
         stderr.decode("utf-8", "replace"),
         time.monotonic() - began,
     )
-
-
-async def _talk(streams: _Streams, stdin: str | None) -> tuple[bytes, bytes]:
-    assert streams.stdout is not None
-    assert streams.stderr is not None
-    if stdin is not None:
-        assert streams.stdin is not None
-        streams.stdin.write(stdin.encode("utf-8", "surrogateescape"))
-        streams.stdin.close()
-    return await asyncio.gather(_read(streams.stdout), _read(streams.stderr))
-
-
-async def _read(stream: asyncio.StreamReader) -> bytes:
-    chunks, total = [], 0
-    while chunk := await stream.read(_READ_BYTES):
-        total += len(chunk)
-        if total > MOST_OUTPUT_BYTES:
-            raise _TooMuchOutputError
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-async def _end_unborn(starting: "asyncio.Future[_Process]") -> None:
-    """Ends a process that nobody wants any more as soon as it has started."""
-    with contextlib.suppress(OSError, ValueError):
-        await _end(await starting, is_over=False)
-
-
-async def _end(process: _Process, *, is_over: bool) -> None:
-    """Lets go of a process; one that is not over is ended with its whole group: politely, then for good.
-
-    The command itself may have ended long ago, and a child of it that holds its output be what we waited for. One that
-    not even SIGKILL ends (it hangs in the kernel) is left behind.
-    """
-    for sign in () if is_over else (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError, PermissionError, TimeoutError):
-            os.killpg(process.transport.get_pid(), sign)
-            async with asyncio.timeout(GRACE_S):
-                await process.streams.exited.wait()
-    # What runs as somebody else (sudo) we may not kill.
-    with contextlib.suppress(PermissionError):
-        process.transport.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.hosts import local
+from reconciler.hosts import child
 from reconciler.hosts.local import LocalTransport
 from reconciler.model.command import Command, Completed, Ending
 from reconciler.model.host import Elevation
@@ -120,7 +120,7 @@ def test_output_that_is_no_text_keeps_its_bytes() -> None:
 
 
 def test_more_output_than_a_listing_can_be_ends_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "MOST_OUTPUT_BYTES", 100_000)
+    monkeypatch.setattr(child, "MOST_OUTPUT_BYTES", 100_000)
 
     done = ran("yes")
 
@@ -195,7 +195,7 @@ def test_cancelled_again_while_it_is_being_ended_a_command_is_ended_all_the_same
 
 
 def test_a_command_that_ignores_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "GRACE_S", 0.1)
+    monkeypatch.setattr(child, "GRACE_S", 0.1)
 
     done = shell("trap '' TERM; while :; do sleep 1; done", deadline_s=SHORT_S)
 
@@ -219,6 +219,33 @@ def test_cancelling_ends_the_whole_group(tmp_path: Path) -> None:
 
     assert len(pids) == 2
     assert [pid for pid in pids if is_alive(pid)] == []
+
+
+def test_where_a_process_has_no_descriptor_its_end_is_noticed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "pidfd_open")
+
+    done, late = shell("echo out; exit 3"), ran("sleep", "600", deadline_s=SHORT_S)
+
+    assert (done.ending, done.exit_code, done.stdout) == (Ending.EXITED, 3, "out\n")
+    assert late.ending is Ending.DEADLINE
+
+
+def test_a_command_leaves_no_descriptor_behind() -> None:
+    async def scene() -> tuple[int, int]:
+        transport = LocalTransport()
+        before = len(os.listdir("/proc/self/fd"))
+        for command in (
+            Command(("echo", "a")),
+            Command(("cat",), "b"),
+            Command(("sleep", "600"), "c" * 1_000_000, deadline_s=SHORT_S),
+            Command(("no-such-tool",), "d"),
+        ):
+            await transport.run(command)
+        return before, len(os.listdir("/proc/self/fd"))
+
+    before, after = asyncio.run(scene())
+
+    assert after == before
 
 
 def test_a_command_has_a_process_group_of_its_own() -> None:
