@@ -101,6 +101,8 @@ async def _carry_out(
     else:
         async with ahead.passed(action):
             outcome = await _journalled(action, execution, gates)
+        # What has waited for its turn begins before this one is talked about.
+        await asyncio.sleep(0)
     execution.progress.ended(action, outcome)
     ended[action.id].set_result(outcome)
 
