@@ -40,3 +40,16 @@ def _expected(case: Path) -> list[str]:
         else:
             found.append(line)
     return found
+
+
+def test_a_kind_that_exists_and_has_no_provider_here_is_told_from_one_that_does_not_exist(registry: Registry) -> None:
+    only_zfs = Registry.of([registry.provider_of["Dataset"]])
+    tree = tree_of_folder(Path(__file__).parent / "broken" / "header-unknown-kind", leave_out=frozenset({"expected.txt"}))
+    for path, text in BASE.items():
+        tree.add(path, text)
+    tree.add("hosts/hv01/zone.yaml", "apiVersion: reconciler/v1\nkind: Zone\nmetadata:\n  name: web1\nspec: {}\n")
+
+    said = findings(tree.load(only_zfs))
+
+    cause = "hosts/hv01/zone.yaml:2:7  Zone web1: no provider for kind Zone is installed"
+    assert f"{cause}\n  remedy: install one, or remove the manifest" in said
