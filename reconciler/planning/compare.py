@@ -5,9 +5,12 @@ from dataclasses import replace
 
 from reconciler.model.change import MARK, NAME, ON_REMOVAL, PROTECT, STATE, Change, Effect, FieldChange, Verb
 from reconciler.model.key import Key
+from reconciler.model.ledger import LedgerRow
+from reconciler.model.lifecycle import OnRemoval
 from reconciler.model.observed import REMOVAL, Observed
 from reconciler.model.plan import Reason, Released
 from reconciler.model.resource import Resource
+from reconciler.model.trash import Trashing
 from reconciler.model.value import Value
 from reconciler.planning.diff import difference, is_ignored, released
 from reconciler.planning.draft import Draft
@@ -49,9 +52,19 @@ def compare(draft: Draft, kind: Kind, resource: Resource, observed: Observed, re
     if not fields and observed.trashed is None:
         draft.settled.append(key)
         return
-    change = Change(key, Verb.UPDATE, fields, resource, observed, draft.mark(resource))
+    change = Change(
+        key, Verb.UPDATE, fields, resource, observed, draft.mark(resource), trashing=_trashing_items(draft, kind, fields, row)
+    )
     if not _is_refused(draft, kind, change):
         _draft(draft, kind, change, rename, why(kind, fields, row, rename))
+
+
+def _trashing_items(draft: Draft, kind: Kind, fields: tuple[FieldChange, ...], row: LedgerRow | None) -> Trashing | None:
+    """How items that hold data go into the trash, where that was last said of one that is left out now."""
+    going = removed_data(kind, fields)
+    if row is None or not any(row.fields.get(f"{field.name}.onRemoval") == OnRemoval.TRASH for field in going):
+        return None
+    return draft.trashing(row.lifecycle)
 
 
 def _wanted_of(draft: Draft, kind: Kind, resource: Resource, observed: Observed, rename: Rename | None) -> dict[str, Value]:
@@ -116,7 +129,7 @@ def _draft(draft: Draft, kind: Kind, change: Change, rename: Rename | None, reas
         remedy = "rename it in one revision, replace it in a later one"
         draft.block(change.key, Verb.REPLACE, Reason.DISRUPTION, cause, remedy)
     elif replacing:
-        draft_replacement(draft, kind, replace(change, verb=Verb.REPLACE), replacing, reason)
+        draft_replacement(draft, kind, replace(change, verb=Verb.REPLACE, trashing=None), replacing, reason)
     elif observed.trashed is not None:
         cut_off = "its way into the trash or out of it was cut off, and its manifest wants it"
         draft.add(replace(change, verb=Verb.RESTORE), cut_off, resource.lifecycle, resource.origin)

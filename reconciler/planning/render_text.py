@@ -46,6 +46,8 @@ _SIGN = {
 LONGEST_INPUT = 2000
 """Characters of one line of a command's input that are shown."""
 
+_GOING = {Verb.REPLACE: "the old one goes", Verb.UPDATE: "what is left out goes"}
+
 _EFFECTS = {Effect.STAGED: "  (at its next boot)", Effect.RESTART: "  (by a restart)"}
 
 MOST_LISTED = 4
@@ -193,7 +195,7 @@ def _action_lines(action: Action, kind: Kind, names: Mapping[str, str]) -> Itera
         yield Line(Style.CHANGES, f"      RESTARTS {action.key.object}, which runs")
     data = _data(action.at_risk.bytes, action.at_risk.snapshots)
     if (trashing := action.change.trashing) is not None:
-        old = "the old one goes" if action.verb is Verb.REPLACE else "goes"
+        old = _GOING.get(action.verb, "goes")
         expiry = f"takes it after {format_duration(trashing.ttl_s)}" if trashing.ttl_s is not None else "never takes it"
         yield Line(
             Style.CHANGES, f"      {old} to the trash with {data}; stays until purged (`trash purge --expired` {expiry})"

@@ -89,6 +89,8 @@ def test_how_a_disk_goes_is_what_was_applied_last() -> None:
     found = there(disks=("data",), own=["disks.data"], running=False, disks__data__size=5000, disks__data__path="/dev/x")
     (action,) = planned(guest(disks=()), found, applied=[before]).actions
     assert action.change.remembered == {"disks.data.onRemoval": "trash"}
+    assert action.change.trashing is not None
+    assert action.reversible
     assert planned(before, found, applied=[guest(disks=("data",), disks__data__size=5000)]).is_empty
 
 
