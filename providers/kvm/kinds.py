@@ -181,7 +181,7 @@ def _check_machine(fields: Fields) -> None:
         if {f"cloudInit.{field}", f"metadata.{key}"} <= fields.keys():
             cause = f"metadata {key} is what carries cloudInit.{field}"
             raise InvalidValue(cause, remedy="state one of the two", field=f"metadata.{key}")
-    vmadm_native.check_limits(fields, is_vm=True)
+    vmadm_native.check_kept(fields, is_vm=True)
     if isinstance(engine, str) and engine in vmadm_native.VM_BRANDS:
         vmadm_native.check_brand(fields, engine)
     if engine == "kvm" and "firmware" in fields:

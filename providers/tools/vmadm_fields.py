@@ -68,8 +68,8 @@ _ACTS_ON_VMS: Mapping[str, Acts] = MappingProxyType(
 
 
 def _zone_acts(field: str, observed: Fields) -> Acts | None:
-    if field == "resolvers" and observed.get(_MAINTAINED) is True:
-        return Acts.LIVE
+    if field == "resolvers":
+        return Acts.LIVE if observed.get(_MAINTAINED) is True else Acts.FIRST_BOOT
     return None
 
 

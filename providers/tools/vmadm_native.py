@@ -32,6 +32,7 @@ _GZIP = ("gzip", *(f"gzip-{level}" for level in range(1, 10)))
 _COMPRESSION = ("on", "off", *_GZIP, "lz4", "lzjb", "zle")
 _LARGEST = 2**53 - 1
 _MIB = 1 << 20
+_NAMESPACES = "internal_metadata_namespaces"
 _HYPERVISOR_MIB = 256
 """What a virtual machine needs at least beside its memory."""
 
@@ -197,10 +198,8 @@ _TABLE = (
     NativeProperty("package_version", _TEXT, "a free label", _ALL - _BHYVE, clearable=True),
     NativeProperty("do_not_inventory", _SWITCH, "hide it from inventories", absent=False),
     NativeProperty("archive_on_delete", _SWITCH, "keep its metadata and snapshot when it is deleted", absent=False),
-    NativeProperty("maintain_resolvers", _SWITCH, "write changed resolvers into the running zone", ZONE_BRANDS, absent=False),
-    NativeProperty(
-        "internal_metadata_namespaces", _LIST, "namespaces served from internal metadata", clearable=True, cleared=[]
-    ),
+    _at_boot("maintain_resolvers", _SWITCH, "write changed resolvers into the running zone", ZONE_BRANDS, absent=False),
+    NativeProperty(_NAMESPACES, _LIST, "namespaces served from internal metadata", clearable=True, cleared=[]),
     _resource("zfs_io_priority", "share of disk I/O beside other guests"),
     _resource("max_locked_memory", "MiB that it may lock"),
     _resource("max_shm_memory", "MiB of shared memory"),
@@ -240,7 +239,7 @@ _TABLE = (
     NativeProperty("zfs_filesystem_limit", _NUMBER, "file systems below its root; null is none", clearable=True),
     NativeProperty("zfs_snapshot_limit", _NUMBER, "snapshots of its root; null is none", clearable=True),
     _at_boot("limit_priv", _LIST, "privileges: default, names, !names", _ALL),
-    _at_boot("fs_allowed", _LIST, "file systems that may be mounted inside", ZONE_BRANDS, clearable=True),
+    _at_boot("fs_allowed", _LIST, "file systems that may be mounted inside", ZONE_BRANDS, clearable=True, cleared=[]),
     _at_boot("zlog_max_size", _NUMBER, "bytes of the console's log", ZONE_BRANDS),
     NativeProperty("mdata_exec_timeout", _NUMBER, "seconds for the user-script", ZONE_BRANDS, is_once=True),
     NativeProperty("nowait", _SWITCH, "don't wait until it is provisioned", ZONE_BRANDS, is_once=True),
@@ -443,8 +442,12 @@ def check_brand(fields: Fields, brand: str) -> None:
                 raise InvalidValue(f"{brand} has no {known.name}; these have it: {has}", remedy="remove the line", field=field)
 
 
-def check_limits(fields: Fields, *, is_vm: bool) -> None:
-    """InvalidValue for limits that vmadm would silently move to fit the memory (section 7): they would differ for ever."""
+def check_kept(fields: Fields, *, is_vm: bool) -> None:
+    """InvalidValue for what vmadm would silently change (section 7), above all limits to fit the memory: drift for ever."""
+    namespaces = fields.get(f"{PREFIX}{_NAMESPACES}")
+    if fields.get(f"{PREFIX}docker") is True and isinstance(namespaces, tuple) and "docker" not in namespaces:
+        cause = "a docker zone has the namespace docker"
+        raise InvalidValue(cause, remedy="add docker to the list", field=f"{PREFIX}{_NAMESPACES}")
     memory = fields.get("memory")
     memory_mib = memory // _MIB if isinstance(memory, int) else None
     physical = _stated(fields, "max_physical_memory") if is_vm else memory_mib

@@ -143,7 +143,7 @@ def _check_zone(fields: Fields) -> None:
     if isinstance(memory, int) and isinstance(swap, int) and swap < memory:
         cause = f"swap {format_size(swap)} is less than memory {format_size(memory)}, which it includes"
         raise InvalidValue(cause, remedy=f"write {format_size(memory)} or more", field="swap")
-    vmadm_native.check_limits(fields, is_vm=False)
+    vmadm_native.check_kept(fields, is_vm=False)
     if isinstance(brand, str) and brand in vmadm_native.ZONE_BRANDS:
         vmadm_native.check_brand(fields, brand)
 

@@ -40,7 +40,7 @@ def acts(kind: str, field: str, brand: str, **observed: Value) -> Acts:
         ("hostname", Acts.FIRST_BOOT),
         ("dnsDomain", Acts.FIRST_BOOT),
         ("kernelVersion", Acts.STAGED),
-        ("resolvers", Acts.STAGED),
+        ("resolvers", Acts.FIRST_BOOT),
         ("routes", Acts.STAGED),
         ("mounts", Acts.STAGED),
         ("mounts./data.source", Acts.STAGED),
@@ -88,7 +88,7 @@ def test_when_a_change_acts_on_a_running_machine(field: str, when: Acts) -> None
 
 def test_resolvers_act_at_once_where_the_zone_keeps_them() -> None:
     assert acts("Zone", "resolvers", "lx", **{f"{PREFIX}maintain_resolvers": True}) is Acts.LIVE
-    assert acts("Zone", "resolvers", "lx", **{f"{PREFIX}maintain_resolvers": False}) is Acts.STAGED
+    assert acts("Zone", "resolvers", "lx", **{f"{PREFIX}maintain_resolvers": False}) is Acts.FIRST_BOOT
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,13 @@ def test_a_limit_that_vmadm_would_clamp_is_refused(kind: str, spec: str) -> None
     assert remedy
 
 
+def test_a_docker_zone_keeps_its_namespace() -> None:
+    ((at, _, remedy),) = refused("Zone", "native: {smartos: {docker: true, internal_metadata_namespaces: [a]}}")
+
+    assert (at, remedy) == ("spec.native.smartos.internal_metadata_namespaces", "add docker to the list")
+    made("Zone", "native: {smartos: {docker: true, internal_metadata_namespaces: [a, docker]}}")
+
+
 def test_limits_that_fit_are_taken() -> None:
     made("Zone", "memory: 1GiB, native: {smartos: {tmpfs: 1024, max_locked_memory: 1024}}")
     made("VirtualMachine", "memory: 1GiB, native: {smartos: {max_physical_memory: 1280, max_swap: 1280}}")
