@@ -57,7 +57,7 @@ def command(
     pattern: str | None,
     state: Path | None,
 ) -> int:
-    """Write manifests for the datasets and volumes of HOST that nobody manages, as they are now.
+    """Write manifests for what is on HOST and nobody manages, as it is now.
 
     Each states what was set on the object itself and has `lifecycle: {adopt: ifEqual}`: the next plan writes our marks and
     changes no field. Left out are objects of this and of other repositories, what manifests name already, what belongs to
@@ -114,6 +114,7 @@ def _found(look: Look, desired: Desired, registry: Registry, kind: str | None, p
     inventory = look.inventory
     free = unmanaged(inventory, desired, registry).objects
     named = desired.resources.get(inventory.host, {})
+    known = {(key.kind, one.fields.get(registry.kinds[key.kind].identified_by)) for key, one in named.items()}
     for name, observed in sorted(inventory.objects.items(), key=lambda item: (item[0].name, item[0].kind)):
         rules = registry.kinds[name.kind]
         if rules.observed_only or (kind is not None and name.kind != kind):
@@ -121,7 +122,7 @@ def _found(look: Look, desired: Desired, registry: Registry, kind: str | None, p
         if pattern is not None and not fnmatchcase(name.name, pattern):
             continue
         key = Key(inventory.host, *name)
-        if key in named:
+        if key in named or (rules.identified_by and (name.kind, observed.identity) in known):
             found.counts["named by manifests"] += 1
         elif observed.belongs_to:
             found.counts["of guests or of the system, or in the trash"] += 1

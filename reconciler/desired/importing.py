@@ -16,7 +16,7 @@ from reconciler.model.lifecycle import Adopt, Lifecycle
 from reconciler.model.observed import Observed
 from reconciler.model.origin import Origin
 from reconciler.model.resource import Resource
-from reconciler.model.value import Value
+from reconciler.model.value import Fields, Value
 from reconciler.provider.contract import Refusal
 from reconciler.provider.field import Changing
 from reconciler.provider.kind import Kind
@@ -51,7 +51,7 @@ def imported(key: Key, observed: Observed, kinds: Mapping[str, Kind], refuses: R
             read = {**judged.fields, **(judged.created_with or {})}
             wrong = {name: "it would be read as something else" for name in fields if read.get(name) != fields[name]}
         else:
-            wrong = {_field(kind, document, problem.path[1:]): problem.cause for problem in judged}
+            wrong = {_stated_in(fields, _field(kind, document, problem.path[1:])): problem.cause for problem in judged}
             if not wrong.keys() <= fields.keys():
                 return Imported("", "; ".join(problem.cause for problem in judged))
         if not wrong:
@@ -76,6 +76,14 @@ def _field(kind: Kind, document: YamlMapping, path: Path) -> str:
             return ".".join((head, str(item[kind.items[head].key]), *map(str, rest)))
         case _:
             return ".".join(map(str, path))
+
+
+def _stated_in(fields: Fields, name: str) -> str:
+    """The field in which a place lies: that of an entry of a list is the list's."""
+    found = name
+    while found and found not in fields:
+        found = found.rpartition(".")[0]
+    return found or name
 
 
 def _stated(kind: Kind, observed: Observed, refuses: Refuses, left_out: dict[str, str]) -> Iterator[tuple[str, Value]]:

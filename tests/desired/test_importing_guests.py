@@ -88,6 +88,13 @@ def test_what_the_items_of_a_machine_can_not_say_together_is_left_out_by_name() 
     assert "# Not stated: disks.disk1.size, for a disk can't be volume and size at once.\n" in found.text
 
 
+def test_a_list_of_which_one_entry_can_not_be_stated_is_left_out_whole() -> None:
+    found, read = written("Zone", {"uuid": UUID, "routes": ("10.1.0.0/16 10.0.0.1", "10.2.0.0/16 nics[0]"), "pool": "zones"})
+
+    assert read.fields == {"uuid": UUID, "pool": "zones"}
+    assert "# Not stated: routes, for 'nics[0]' is not an address.\n" in found.text
+
+
 def test_what_was_chosen_for_a_disk_when_it_was_made_is_stated() -> None:
     observed = Observed(
         ObjectName("VirtualMachine", "web1"), {**MACHINE, "engine": "bhyve"}, frozenset({"disks"}), identity=UUID
