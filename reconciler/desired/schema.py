@@ -23,7 +23,7 @@ _LEAF_TYPES = ("string", "number", "boolean", "array")
 
 def json_schema(kinds: Mapping[str, Kind]) -> Schema:
     """A schema for one document of a tree; what `spec` may hold follows from `kind`."""
-    names = sorted((*kinds, *_ENGINE_SPECS))
+    names = sorted((*(name for name, kind in kinds.items() if not kind.is_reserved), *_ENGINE_SPECS))
     envelope, definitions = _model_schema(Envelope, "Envelope")
     choices = []
     for name in names:

@@ -124,8 +124,9 @@ class Kind:
 
     @cached_property
     def every_rule(self) -> Mapping[str, FieldRule]:
-        """For people: all that a manifest can state, items of lists as `nics[].over`."""
+        """For people: all that a manifest can state, items of lists as `nics[].over`, maps with free keys as `tags.KEY`."""
         found = dict(self.known_rules)
+        found.update({f"{head}.KEY": entries.rule("KEY") for head, entries in self.entries.items() if not entries.known})
         for head, items in self.items.items():
             found[f"{head}[]"] = items.rule
             found.update({f"{head}[].{name}": rule for name, rule in self.item_rules[head].items()})

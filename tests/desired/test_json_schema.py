@@ -97,6 +97,13 @@ def test_groups_items_and_their_maps_are_described() -> None:
     assert "null" in disk["properties"]["properties"]["properties"]["compression"]["type"]
 
 
+def test_kinds_that_no_manifest_can_have_are_not_in_the_schema(registry: Registry) -> None:
+    reserved = {name for name, kind in registry.kinds.items() if kind.is_reserved}
+
+    assert reserved
+    assert not reserved & set(json_schema(registry.kinds)["properties"]["kind"]["enum"])
+
+
 def test_a_map_of_texts_takes_texts_and_a_native_one_lists_too() -> None:
     definitions = json_schema(GUESTS.kinds)["definitions"]
 

@@ -34,6 +34,21 @@ def test_kinds_are_described_whole() -> None:
     check_kinds(Provider("zones", "zones and images", (ZONE, IMAGE), ()))
 
 
+def test_people_are_told_of_every_field_items_and_free_keys_too() -> None:
+    told = ZONE.every_rule
+
+    assert {
+        "memory",
+        "nics[]",
+        "nics[].over",
+        "nics[].allow.ips",
+        "mounts[].source",
+        "tags.KEY",
+        "native.smartos.tmpfs",
+    } <= set(told)
+    assert all(rule.summary for rule in told.values())
+
+
 def test_every_field_becomes_a_canonical_value() -> None:
     one = made("Zone", EVERYTHING)
 
