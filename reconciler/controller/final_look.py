@@ -30,7 +30,9 @@ async def inventory_after(
     actions = plan.runnable
     if len(actions) > MOST_LOOKED_AT or any(outcome.state is not OutcomeState.SUCCEEDED for outcome in outcomes):
         return None
-    if any(action.change.field(NAME) is not None for action in actions) or _others_may_show_it(actions, view):
+    if any(action.change.field(NAME) is not None or _takes_references_along(action) for action in actions):
+        return None
+    if _others_may_show_it(actions, view):
         return None
     try:
         seen = await asyncio.gather(*(_look(action, view, transport) for action in actions))
@@ -45,6 +47,12 @@ async def inventory_after(
         else:
             objects[action.key.object] = observed
     return replace(view.inventory, objects=objects)
+
+
+def _takes_references_along(action: Action) -> bool:
+    """Whether an object went into the trash and may go on using others there, under a name that this look does not find."""
+    change = action.change
+    return change.trashing is not None and change.observed is not None and bool(change.observed.references)
 
 
 def _tells_all(observed: Observed, action: Action) -> bool:

@@ -11,6 +11,7 @@ from reconciler.model.resource import Reference, Resource
 from reconciler.planning.draft import Draft, Drafted
 from reconciler.planning.removals import PUT_BACK
 from reconciler.planning.words import counted, listed
+from reconciler.provider.field import Changing
 from reconciler.provider.kind import Kind, is_within
 
 CREATE_PARENTS = "createParents"
@@ -18,6 +19,7 @@ CREATE_PARENTS = "createParents"
 
 _TAKES = frozenset({Verb.DELETE, Verb.TRASH})
 _MAKES = frozenset({Verb.CREATE, Verb.RESTORE})
+_MADE_OF = frozenset({Changing.NEVER, Changing.REPLACE, Changing.REMAKE})
 
 Objection = tuple[Reason, str, str]
 """Reason, cause and remedy."""
@@ -93,7 +95,7 @@ def _gives_up(draft: Draft, user: ObjectName, target: ObjectName, seen_by: Draft
     What must be given up first is made to come first.
     """
     if _goes(draft, user, seen_by):
-        return True
+        return not _takes_into_trash(draft, user, target, seen_by)
     drafted = draft.changes.get(draft.key(user))
     if drafted is None or not _counts(drafted, seen_by) or drafted.change.verb not in (Verb.UPDATE, Verb.ADOPT):
         return False
@@ -105,6 +107,26 @@ def _gives_up(draft: Draft, user: ObjectName, target: ObjectName, seen_by: Draft
         return False
     draft.after.setdefault(draft.key(target), set()).add(drafted.change.key)
     return True
+
+
+def _takes_into_trash(draft: Draft, user: ObjectName, target: ObjectName, seen_by: Drafted) -> bool:
+    """Whether an object that is only put into the trash goes on being made of another, which is to be destroyed."""
+    change = draft.changes[draft.key(user)].change
+    if change.trashing is None or change.observed is None or seen_by.change.trashing is not None:
+        return False
+    kind, known = draft.kinds[user.kind], {target.name, draft.objects[target].identity} - {""}
+    return any(
+        isinstance(value, str) and _is_made_of(kind, name, value, target.kind, known)
+        for name, value in change.observed.fields.items()
+    )
+
+
+def _is_made_of(kind: Kind, field: str, value: str, target: str, known: set[str]) -> bool:
+    """Whether a field that can't change in place says that an object is made of one of that kind and name."""
+    if not _refers_to(kind, field, target):
+        return False
+    rule = kind.rule(field)
+    return rule.changing in _MADE_OF and (rule.target(value) if rule.target else value) in known
 
 
 def _refers_to(kind: Kind, field: str, target: str) -> bool:
