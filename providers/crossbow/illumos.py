@@ -264,13 +264,13 @@ def _removal(vnic: Vnic, addresses: Mapping[str, tuple[str, ...]]) -> Removal:
 
 
 def _set_mtu(change: Change) -> Iterator[Step]:
-    entry = change.field("mtu")
-    after = entry.after if entry is not None else None
-    if entry is None and change.field(MISSING) is not None and change.resource is not None:
-        after = change.resource.fields.get("mtu")
+    """The mtu that is stated, where the etherstub is new or made anew, else the one that changes."""
+    entry, is_new = change.field("mtu"), change.verb is Verb.CREATE or change.field(MISSING) is not None
+    stated = change.resource.fields.get("mtu") if is_new and change.resource is not None else None
+    after = stated if is_new else entry.after if entry is not None else None
     if after is not None:
         yield Step(Command(dladm.set_property(change.key.name, "mtu", str(after))))
-    elif entry is not None and change.verb is not Verb.CREATE:
+    elif entry is not None and not is_new:
         yield Step(Command(dladm.reset_property(change.key.name, "mtu")))
 
 

@@ -18,7 +18,7 @@ MISSING = "missing"
 """Completion field of an Etherstub: what of it is not there though the rest is; empty when it is whole."""
 
 LONGEST_NAME, LARGEST_NUMBER = 31, 4294967294
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]*?(0|[1-9][0-9]*)")
+_NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9_.]*[A-Za-z_.])?(0|[1-9][0-9]*)")
 
 LOOKED_AT = ("PhysicalLink", "Aggregation", "Vlan", "Bridge", "Overlay")
 """Kinds of link that nobody manages; all links of a host share one namespace."""

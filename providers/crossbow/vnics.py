@@ -143,7 +143,7 @@ def carrier(change: Change, over: str) -> str:
 
 
 def _kept(observed: Observed) -> Fields:
-    names = observed.stated_here | SPOOFING.keys()
+    names = observed.stated_here | {"mac", *SPOOFING}
     return {name: value for name, value in observed.fields.items() if name in names and value is not None}
 
 
