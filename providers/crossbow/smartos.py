@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from providers.crossbow import firewall
 from providers.crossbow.illumos import ETHERSTUB, Asked, IllumosBackend, etherstub, was_inactive
 from providers.crossbow.kinds import MISSING
-from providers.tools import dladm, dladm_errors, fwadm, nictagadm
+from providers.tools import dladm, dladm_errors, fwadm, nictagadm, vmadm
 from providers.tools.dladm_rows import Vnic
 from providers.tools.failures import failure
-from providers.tools.guest_names import LOOKUP, read_names
+from providers.tools.guest_names import read_names
 from reconciler.model.change import Change
 from reconciler.model.command import Command, Completed, Failure, Outputs, Probe, Step, probe
 from reconciler.model.errors import ReadError
@@ -40,7 +40,7 @@ class SmartosBackend(IllumosBackend):
             yield probe(TAGS, *nictagadm.list_tags())
         if firewall.KIND in fields:
             yield probe(RULES, *fwadm.LIST)
-            yield probe(GUESTS, *LOOKUP)
+            yield Probe(GUESTS, vmadm.ALL_GUESTS)
 
     def _reads_stored(self, fields: Asked) -> bool:
         return False

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from providers.tools.failures import LOOKS_ANEW, said
-from providers.tools.json_lists import read_list
 from reconciler.model.command import RetryClass
 from reconciler.model.errors import InvalidValue, ReadError
 from reconciler.model.key import ObjectName, parse_object_name
@@ -92,10 +91,18 @@ def read_description(text: str) -> tuple[Mark | None, str]:
 
 def read_rules(text: str) -> Iterator[Listed]:
     """The rules that `list -j` prints; ReadError for anything else."""
-    for one in read_list(text, "rules"):
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ReadError(0, "a JSON list of rules", text) from None
+    if not isinstance(found, list) or not text.endswith("\n"):
+        raise ReadError(0, "a whole JSON list of rules", text)
+    for one in found:
+        if not isinstance(one, dict):
+            raise ReadError(0, "a rule", str(one))
         uuid, rule = one.get("uuid"), one.get("rule")
         if not (isinstance(uuid, str) and uuid and isinstance(rule, str) and rule):
-            raise ReadError(0, "a rule with uuid and rule", str(one)[:80])
+            raise ReadError(0, "a rule with uuid and rule", str(one))
         written = one.get("description", "")
         mark, rest = read_description(written if isinstance(written, str) else "")
         yield Listed(uuid, rule, _flag(one, "enabled"), _flag(one, "log"), rest, mark)

@@ -16,7 +16,8 @@ UPDATE_S = 300.0
 """An update waits up to 60 s for each thing that it changed, and for other updates of the same guest."""
 
 LOOKUP = ("vmadm", "lookup", "-j")
-"""All guests as whole objects."""
+ALL_GUESTS = Command(LOOKUP, changes=False, deadline_s=120.0)
+"""All guests as whole objects. Every provider asks by this command: equal ones run once."""
 
 
 def get(uuid: str) -> Command:

@@ -22,7 +22,6 @@ POOLS = probe("vmadm.pools", "zfs", "list", "-Hp", "-d", "0", "-o", "name")
 """A fact probe: the pools that a guest can lie in."""
 
 _SMARTOS = re.compile(r"joyent_[0-9]{8}T[0-9]{6}Z")
-_LOOKUP_DEADLINE_S = 120.0
 
 
 def is_smartos(facts: HostFacts) -> bool:
@@ -42,7 +41,7 @@ def guest_probes(kind: str, fields: Mapping[str, frozenset[str]]) -> tuple[Probe
     if kind not in fields:
         return ()
     asked = fields[kind]
-    found = [probe(GUESTS, *vmadm.LOOKUP, deadline_s=_LOOKUP_DEADLINE_S)]
+    found = [Probe(GUESTS, vmadm.ALL_GUESTS)]
     if asked & {REMOVAL, EVERY_FIELD}:
         found.append(probe(STORAGE, *LIST_STORAGE))
     if kind == "VirtualMachine" and (asked & {EVERY_FIELD, FINISHED} or any(name.startswith("disks") for name in asked)):

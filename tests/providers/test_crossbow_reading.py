@@ -10,7 +10,8 @@ from providers.tools import fwadm, nictagadm
 from providers.tools.dladm import VNIC_COLUMNS
 from providers.tools.dladm_rows import read_addresses, read_bandwidth, read_links, read_properties, read_vnics
 from providers.tools.guest_names import read_names
-from reconciler.model.command import Command, Completed, Ending
+from providers.tools.vmadm_guests import guest_probes
+from reconciler.model.command import Completed, Ending
 from reconciler.model.errors import ReadError
 from reconciler.model.facts import HostFacts
 from reconciler.model.key import ObjectName
@@ -34,7 +35,7 @@ int0:allowed-ips::--
 """
 TAGS = "admin|00:50:56:3d:a7:95|net0|normal\nstub0|-|-|etherstub\nlacp|-|aggr0|aggr\nsdc_overlay|-|-|overlay rule\n"
 GUEST = "8f1c0000-0000-4000-8000-000000000001"
-GUESTS = json.dumps([{"uuid": GUEST, "alias": "web1", "brand": "joyent-minimal"}]) + "\n"
+GUESTS = json.dumps([{"uuid": GUEST, "alias": "web1", "brand": "joyent-minimal", "state": "running"}]) + "\n"
 MARK = "reconciler owner=acme key=FirewallRule/ssh host=4a31 on-removal=delete"
 RULES = [
     {"uuid": "a", "rule": f"FROM ip 10.0.0.1 TO vm {GUEST} ALLOW tcp PORT 22", "enabled": True, "description": MARK},
@@ -243,21 +244,36 @@ def test_rules_of_another_shape_are_an_error(text: str) -> None:
         tuple(fwadm.read_rules(text))
 
 
-def test_guests_that_share_an_alias_or_have_none_are_called_by_their_uuids() -> None:
+def guest(number: int, alias: str | None, brand: str, mark: str | None = None) -> dict[str, object]:
+    found: dict[str, object] = {"uuid": f"{number:08x}-0000-4000-8000-000000000000", "brand": brand, "state": "stopped"}
+    if mark is not None:
+        found["internal_metadata"] = {"reconciler:owner": "acme", "reconciler:key": mark}
+    return found if alias is None else found | {"alias": alias}
+
+
+def test_guests_are_called_as_the_engine_calls_them() -> None:
     guests = [
-        {"uuid": "a", "alias": "web", "brand": "lx"},
-        {"uuid": "b", "alias": "web", "brand": "kvm"},
-        {"uuid": "c", "brand": "bhyve"},
+        guest(1, "web", "lx"),
+        guest(2, "web", "joyent-minimal", "Zone/web"),
+        guest(3, "web", "kvm"),
+        guest(4, "db", "lx"),
+        guest(5, "db", "lx"),
+        guest(6, None, "bhyve"),
     ]
 
-    assert read_names(json.dumps(guests) + "\n") == {
-        "a": ObjectName("Zone", "a"),
-        "b": ObjectName("VirtualMachine", "b"),
-        "c": ObjectName("VirtualMachine", "c"),
-    }
+    names = [str(name).replace("-0000-4000-8000-000000000000", "") for name in read_names(json.dumps(guests) + "\n").values()]
+
+    assert names == [
+        "Zone/web@00000001",
+        "Zone/web",
+        "VirtualMachine/web",
+        "Zone/db@00000004",
+        "Zone/db@00000005",
+        "VirtualMachine/00000006",
+    ]
 
 
-def test_a_probe_is_looked_at_by_its_exact_command() -> None:
+def test_guests_are_looked_at_by_the_command_of_all_providers() -> None:
     (_, guests) = SmartosBackend(facts("joyent_1")).probes({"FirewallRule": frozenset()})
 
-    assert guests.command == Command(("vmadm", "lookup", "-j"), changes=False, deadline_s=60.0), "equal commands run once"
+    assert guests.command in {probe.command for probe in guest_probes("Zone", {"Zone": frozenset()})}, "equal commands run once"
