@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from providers.crossbow.rules import FROM, PARTS, RULE, TO, guest_of, rule_of
+from providers.crossbow.rules import DESCRIPTION, FROM, PARTS, RULE, TO, guest_of, rule_of
 from providers.tools import fwadm
 from providers.tools.fwadm_rules import GUEST, Rule, parse_rule, rule_text
 from reconciler.model.change import Change, Verb
@@ -14,9 +14,6 @@ from reconciler.model.value import Fields, Value
 from reconciler.provider.derived import derived_uuid
 
 KIND = "FirewallRule"
-DESCRIPTION = "description"
-"""What somebody wrote there beside our mark: no field of a manifest, kept when we write the mark."""
-
 _LANE = "fwadm"
 
 

@@ -1,6 +1,7 @@
 """Etherstub, VNIC, and the links that we only look at: their fields, names and rules."""
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -10,7 +11,7 @@ from reconciler.model.key import Key
 from reconciler.model.value import Fields, Scalar, Value
 from reconciler.provider.derived import derived_mac
 from reconciler.provider.field import Changing, FieldRule, Group, Null
-from reconciler.provider.kind import Kind, Spec
+from reconciler.provider.kind import Claim, Kind, Spec
 from reconciler.provider.network import Allow, Mac, Rate, Vlan
 from reconciler.provider.nic import CARRIERS, MAX_BANDWIDTH
 
@@ -101,6 +102,19 @@ def _check_vnic(fields: Fields) -> None:
         raise InvalidValue("a VNIC needs a link to lie on", remedy="state spec.over: a link, etherstub or nic tag")
 
 
+def _claims(name: str, fields: Fields) -> Iterator[Claim]:
+    """What no other link of the host may have too: all links share one namespace, and a wire takes an address once."""
+    yield Claim("metadata.name", f"link name {name}")
+    if (mac := fields.get("mac")) is not None:
+        tagged = f", VLAN {fields['vlan']}" if fields.get("vlan") else ""
+        yield Claim("spec.mac", f"MAC address {mac} on {fields.get('over')}{tagged}")
+
+
+def _told(fields: Fields) -> Iterator[str]:
+    """What a person wants to know of a VNIC before taking it over."""
+    yield f"over {fields.get('over')}, MAC address {fields.get('mac')}"
+
+
 def is_derived(owner: str, key: Key, fields: Fields) -> bool:
     """Whether a VNIC has the address that we gave it when we made it."""
     return fields.get("mac") == derived_mac(owner, key)
@@ -114,6 +128,7 @@ ETHERSTUB = Kind(
     carries_mark=False,
     completion={MISSING: ""},
     check_name=check_link_name,
+    claims=_claims,
 )
 VNIC = Kind(
     "VNIC",
@@ -124,6 +139,8 @@ VNIC = Kind(
     shares_names_with=("Etherstub", *LOOKED_AT),
     check_name=check_link_name,
     check_spec=_check_vnic,
+    claims=_claims,
+    told=_told,
 )
 
 

@@ -1,6 +1,7 @@
 """FirewallRule: its fields, and what of it fwadm's language says."""
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, create_model
@@ -32,6 +33,9 @@ from reconciler.provider.network import unordered
 from reconciler.provider.pydantic_errors import raising_custom
 
 FROM, TO, RULE = "from", "to", "rule"
+DESCRIPTION = "description"
+"""What somebody wrote there beside our mark: no field of a manifest, kept when we write the mark."""
+
 PARTS = (FROM, TO, "action", "protocol", "ports", "types", "priority")
 """The fields that `rule` says all at once."""
 
@@ -184,6 +188,13 @@ def _texts(value: Value) -> tuple[str, ...]:
     return value if isinstance(value, tuple) else ()
 
 
+def _told(fields: Fields) -> Iterator[str]:
+    """What a person wants to know of a rule before taking it over: all of it, and what somebody wrote there."""
+    yield str(fields.get(RULE))
+    if description := fields.get(DESCRIPTION):
+        yield f"described as {description!r}"
+
+
 FIREWALL_RULE = Kind(
     "FirewallRule",
     FirewallRuleSpec,
@@ -191,4 +202,5 @@ FIREWALL_RULE = Kind(
     chooses_identity=True,
     check_name=_check_name,
     check_spec=_check_spec,
+    told=_told,
 )

@@ -58,7 +58,7 @@ def imported(key: Key, observed: Observed, kinds: Mapping[str, Kind], refuses: R
             break
         left_out |= wrong
         fields = {name: value for name, value in fields.items() if name not in wrong}
-    comments = [f"On {key.host}: {'; '.join(_told(kind, observed))}."]
+    comments = [f"{': '.join(filter(None, (f'On {key.host}', '; '.join(_told(kind, observed)))))}."]
     comments += [f"Not stated: {name}, for {cause}." for name, cause in sorted(left_out.items())]
     return Imported("".join(f"# {printable(comment)}\n" for comment in comments) + written(document))
 
@@ -127,6 +127,6 @@ def _told(kind: Kind, observed: Observed) -> Iterator[str]:
     """What a person wants to know before taking the object over."""
     if kind.told is not None:
         yield from kind.told(observed.fields)
-    if (removal := observed.removal) is not None:
+    if kind.has_trash and (removal := observed.removal) is not None:
         snapshots = len(removal.snapshots)
         yield "no snapshots" if snapshots == 0 else f"{snapshots} snapshot{'s' if snapshots > 1 else ''}"

@@ -302,3 +302,13 @@ def test_a_vnic_without_a_link_to_lie_on_is_refused() -> None:
 
     assert isinstance(found, list)
     assert "needs a link" in found[0].cause
+
+
+def test_two_links_of_a_host_can_not_have_one_name_or_one_address_on_one_wire() -> None:
+    assert ETHERSTUB.claims is not None
+    assert VNIC.claims is not None
+    stated: Fields = {"over": "net0", "mac": "02:08:20:0a:01:ff"}
+
+    assert set(ETHERSTUB.claims("web0", {})) <= set(VNIC.claims("web0", stated))
+    assert not set(VNIC.claims("a0", stated)) & set(VNIC.claims("b0", {**stated, "vlan": 7}))
+    assert set(VNIC.claims("a0", stated)) & set(VNIC.claims("b0", stated))
