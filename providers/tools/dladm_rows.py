@@ -16,6 +16,8 @@ CLASSES = frozenset(
 STATES = frozenset({"up", "down", "unknown"})
 _ADDRESS_TYPES = frozenset({"static", "dhcp", "addrconf", "from-gz", "inherited"})
 _ADDRESS_STATES = frozenset({"ok", "down", "disabled", "duplicate", "tentative", "inaccessible"})
+_FIELDS = re.compile(r"((?:[^:\\]|\\.)*):")
+_UNESCAPED = re.compile(r"\\(.)")
 _LINK = re.compile(r"[A-Za-z_.][A-Za-z0-9_./-]*")
 _NOTHING = ("", "--")
 _UNTOLD = "?"
@@ -57,16 +59,9 @@ Settings = Mapping[str, Setting]
 
 def cells(line: str, columns: Sequence[str], at: int) -> list[str]:
     """The fields of one line: separated by `:`, with `\\:` and `\\\\` inside values. ReadError for another number of them."""
-    found, field, rest = [], "", iter(line)
-    for character in rest:
-        if character == "\\":
-            field += next(rest, "")
-        elif character == ":":
-            found.append(field)
-            field = ""
-        else:
-            field += character
-    found.append(field)
+    found = line.split(":")
+    if "\\" in line:
+        found = [_UNESCAPED.sub(r"\1", field) for field in _FIELDS.findall(f"{line}:")]
     if len(found) != len(columns):
         raise ReadError(at, f"{len(columns)} columns ({', '.join(columns)})", line)
     return found
