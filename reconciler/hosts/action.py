@@ -124,7 +124,7 @@ class ActionRun:
             there, trouble = await self._look()
             if not trouble and is_reached(self.kind, self.action.change, there):
                 return True
-        state = OutcomeState.FAILED if answer.ending in (Ending.EXITED, Ending.NOT_FOUND) else OutcomeState.UNKNOWN
+        state = OutcomeState.FAILED if _ended_by_itself(answer) else OutcomeState.UNKNOWN
         raise _StopError(state, failure, str(step.command))
 
     async def _confirm(self, step: Step) -> None:
@@ -149,5 +149,12 @@ class ActionRun:
         except ReadError as trouble:
             return None, f"`{answer.command}` could not be read: {trouble.cause}"
 
+
+def _ended_by_itself(answer: Completed) -> bool:
+    """Whether the exit code is the tool's own; a larger one is how a shell or ssh says that the tool died, or was lost."""
+    return answer.ending is Ending.NOT_FOUND or (answer.exit_code is not None and answer.exit_code <= _LARGEST_OF_TOOLS)
+
+
+_LARGEST_OF_TOOLS = 127
 
 CANCELLED = Failure("we were asked to stop", "run again; the next pass looks and goes on from there", RetryClass.LOOK_AGAIN)

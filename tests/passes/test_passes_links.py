@@ -7,6 +7,7 @@ import pytest
 
 from providers.crossbow import PROVIDER
 from reconciler.desired.manifest import resource
+from reconciler.emulation.faults import Fault, FaultKind
 from reconciler.model.change import Verb
 from reconciler.model.key import Key
 from reconciler.model.origin import Origin
@@ -164,3 +165,26 @@ def test_changed_behind_our_back_it_is_changed_back(host: Ground) -> None:
 
     assert [field.name for action in plan.actions for field in action.change.fields] == ["maxBandwidth"], "allow is not stated"
     host.converges(*BEFORE)
+
+
+CREATIONS = ("dladm create-etherstub", "nictagadm add")
+LATER = ("dladm create-vnic", "dladm delete-vnic", "dladm set-linkprop", "dladm delete-etherstub", "nictagadm delete")
+FAULTS = [(FaultKind.LOST_REPLY, command) for command in (*CREATIONS, *LATER)]
+# Not half an etherstub: what a first command that says it failed has left behind can't be told from somebody else's.
+FAULTS += [(FaultKind.HALF, command) for command in LATER]
+
+
+@pytest.mark.parametrize(("kind", "command"), FAULTS)
+def test_a_command_that_does_half_or_whose_answer_is_lost_is_made_good_by_the_next_pass(
+    host: Ground, kind: FaultKind, command: str
+) -> None:
+    tool, argv = command.split()
+    for wish in (BEFORE, AFTER, []):
+        host.host.inject(Fault(kind, tool=tool, argv=argv))
+        host.applied(*wish)
+        host.host.clear_faults()
+        host.applied(*wish)
+        host.converges(*wish)
+
+    assert vnics(host) == []
+    assert "stub0" not in do(host, "dladm", "show-link", "-p", "-o", "link").split()
