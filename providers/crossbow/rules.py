@@ -26,11 +26,15 @@ from providers.tools.fwadm_rules import (
     rule_text,
 )
 from reconciler.model.errors import InvalidValue
+from reconciler.model.key import ObjectName
 from reconciler.model.value import Fields, Scalar, Value
 from reconciler.provider.field import FieldRule
-from reconciler.provider.kind import Kind, Spec
+from reconciler.provider.kind import FieldsOf, Kind, Remark, Spec
 from reconciler.provider.network import unordered
 from reconciler.provider.pydantic_errors import raising_custom
+
+GUEST_KINDS = ("Zone", "VirtualMachine")
+"""The kinds of which a rule can name one as `guest/NAME`."""
 
 FROM, TO, RULE = "from", "to", "rule"
 DESCRIPTION = "description"
@@ -102,7 +106,7 @@ _Targets = Annotated[
     list[Annotated[str, BeforeValidator(raising_custom(_target))]] | None, AfterValidator(raising_custom(_side))
 ]
 _REFERS = FieldRule(
-    refers_to=("Zone", "VirtualMachine"),
+    refers_to=GUEST_KINDS,
     target=guest_of,
     summary="any, guests/all, guest/NAME, tag/KEY, tag/KEY=VALUE, addresses, networks",
 )
@@ -195,10 +199,25 @@ def _told(fields: Fields) -> Iterator[str]:
         yield f"described as {description!r}"
 
 
+def _without_firewall(fields: Fields, other: FieldsOf) -> Iterator[Remark]:
+    """Guests that the rule names and on which no rule acts."""
+    for side in (FROM, TO):
+        for target in _texts(fields.get(side)):
+            kind, _, name = target.partition("/")
+            if kind != "guest":
+                continue
+            stated = next((found for one in GUEST_KINDS if (found := other(ObjectName(one, name))) is not None), None)
+            if stated is not None and stated.get("firewallEnabled") is not True:
+                cause = f"it names {name}, whose manifest does not say firewallEnabled: true: no rule acts on it"
+                yield Remark(f"spec.{side}", cause, f"state spec.firewallEnabled: true for {name}, or take it out of the rule")
+
+
 FIREWALL_RULE = Kind(
     "FirewallRule",
     FirewallRuleSpec,
     "what may reach or leave guests (SmartOS)",
+    needs_no_trash=True,
+    remarks=_without_firewall,
     chooses_identity=True,
     check_name=_check_name,
     check_spec=_check_spec,

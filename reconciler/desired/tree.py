@@ -1,7 +1,8 @@
 """A whole tree as desired state: every manifest valid and fitting the others, or all that is wrong with it."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from typing import TypeAlias
 
@@ -22,6 +23,7 @@ from reconciler.model.host import HostManifest
 from reconciler.model.key import Key, ObjectName
 from reconciler.model.origin import Origin
 from reconciler.model.resource import Resource
+from reconciler.model.value import Fields
 from reconciler.provider.registry import Registry
 
 
@@ -179,6 +181,7 @@ class _Assembly:
         else:
             of_host, is_sound = self._merged(parts)
             is_sound = self._is_without_rivals(of_host.values()) and is_sound
+            is_sound = not self._has_remarks(host, of_host) and is_sound
             earlier = before.resources if before is not None else {}
             changed = [resource for key, resource in of_host.items() if earlier.get(key) is not resource]
         self.resources[host] = of_host
@@ -211,6 +214,17 @@ class _Assembly:
                     is_sound = False
         return is_sound
 
+    def _has_remarks(self, host: str, of_host: Mapping[Key, Resource]) -> bool:
+        """Warns of what is odd beside other resources of the host; returns whether anything is."""
+        found = False
+        for resource in of_host.values():
+            if (remarks := self.registry.kinds[resource.key.kind].remarks) is None:
+                continue
+            for remark in remarks(resource.fields, partial(_fields_of, of_host, host)):
+                self._note_at(resource, *remark, severity=Severity.WARNING)
+                found = True
+        return found
+
     def _note_rival(self, resource: Resource, field_name: str, what: str, holder: Resource, its_field: str) -> None:
         at = self.locator.place(holder.origin, self.files[holder.origin.path].blob, its_field)
         cause = f"{what} belongs to {holder.key.object} already, at {at}"
@@ -242,9 +256,12 @@ class _Assembly:
         cause = f"{key} has a manifest already, at {first}"
         self._note(resource.origin, cause, "remove one of the two", f"{key.kind} {key.name}", key)
 
-    def _note_at(self, resource: Resource, field_name: str, cause: str, remedy: str) -> None:
+    def _note_at(
+        self, resource: Resource, field_name: str, cause: str, remedy: str, *, severity: Severity = Severity.ERROR
+    ) -> None:
         blob = self.files[resource.origin.path].blob
-        self.findings.append(self.locator.finding_at(resource.origin, blob, field_name, cause, remedy, resource.key))
+        finding = self.locator.finding_at(resource.origin, blob, field_name, cause, remedy, resource.key)
+        self.findings.append(replace(finding, severity=severity))
 
     def _note_problems(self, manifest: SharedManifest, problems: Iterable[Problem]) -> None:
         blob = self.files[manifest.origin.path].blob
@@ -256,6 +273,11 @@ class _Assembly:
 
     def _note_path(self, path: str, severity: Severity, cause: str, remedy: str) -> None:
         self.findings.append(Finding(path, 1, 1, severity, cause, remedy))
+
+
+def _fields_of(of_host: Mapping[Key, Resource], host: str, name: ObjectName) -> Fields | None:
+    resource = of_host.get(Key(host, *name))
+    return resource.fields if resource is not None else None
 
 
 class _Placer:

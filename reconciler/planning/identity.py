@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from reconciler.model.change import Change, Effect, Verb
 from reconciler.model.key import Key, ObjectName
 from reconciler.model.observed import Observed
 from reconciler.model.resource import Reference, Resource
 from reconciler.planning.draft import Draft
 from reconciler.planning.view import HostView
 from reconciler.provider.derived import derived_uuid
+from reconciler.provider.field import Changing
 from reconciler.provider.kind import Kind
 
 STATED = "uuid"
@@ -56,8 +58,11 @@ def _with_name(reference: Reference, names: Mapping[ObjectName, str]) -> Referen
 
 def identity_of(draft: Draft, name: ObjectName) -> str:
     """What the host knows an object by: as observed, as its manifest states, or as it will be chosen; empty if not known."""
-    observed = draft.objects.get(name)
-    if observed is not None and observed.identity:
+    observed, drafted = draft.objects.get(name), draft.changes.get(draft.key(name))
+    replaced = (
+        drafted is not None and drafted.change.verb is Verb.REPLACE and makes_another(draft.kinds[name.kind], drafted.change)
+    )
+    if observed is not None and observed.identity and not replaced:
         return observed.identity
     kind, resource = draft.kinds.get(name.kind), draft.view.resources.get(draft.key(name))
     if kind is None or resource is None:
@@ -65,6 +70,11 @@ def identity_of(draft: Draft, name: ObjectName) -> str:
     if kind.identified_by:
         return str(resource.fields.get(kind.identified_by, ""))
     return chosen_identity(draft, kind, resource)
+
+
+def makes_another(kind: Kind, change: Change) -> bool:
+    """Whether a replacement makes another object, and does not only make the content anew."""
+    return any(kind.rule(field.name).changing is Changing.REPLACE for field in change.fields if field.effect is Effect.REPLACE)
 
 
 def chosen_identity(draft: Draft, kind: Kind, resource: Resource) -> str:

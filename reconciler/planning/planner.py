@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from reconciler.model.change import NAME, REMOVALS, Change, Effect, Verb
+from reconciler.model.command import Step
 from reconciler.model.desired import Desired
 from reconciler.model.errors import InvalidValue, ReconcilerError
 from reconciler.model.guardrails import Guardrails
@@ -201,8 +202,7 @@ def _action(draft: Draft, drafted: Drafted, after: tuple[str, ...]) -> Action:
         steps=steps,
         origin=drafted.origin,
         after=after,
-        reversible=not any(step.destructive for step in steps)
-        and (change.verb is not Verb.DELETE or change.trashing is not None),
+        reversible=_is_reversible(kind, change, steps),
         report_only=drafted.report_only,
         at_risk=_at_risk(kind, change),
         pool=backend.pool(change.key.name),
@@ -232,6 +232,13 @@ def _is_remembered(kind: Kind, name: str) -> bool:
     except InvalidValue:
         # Applied by an older or newer version of the provider.
         return False
+
+
+def _is_reversible(kind: Kind, change: Change, steps: tuple[Step, ...]) -> bool:
+    """Whether nothing is lost for good that a manifest could not bring back."""
+    if kind.needs_no_trash or change.trashing is not None:
+        return True
+    return change.verb is not Verb.DELETE and not any(step.destructive for step in steps)
 
 
 def _at_risk(kind: Kind, change: Change) -> AtRisk:

@@ -93,6 +93,8 @@ def _destroys(action: Action) -> bool:
 
 def _word(action: Action) -> str:
     word = _SIGN[action.verb][1]
+    if action.verb is Verb.DELETE and action.reversible:
+        return "delete"
     return word.upper() if _destroys(action) else word
 
 
@@ -204,7 +206,7 @@ def _action_lines(action: Action, kind: Kind, names: Mapping[str, str]) -> Itera
         yield Line(Style.DESTROYS, f"      DATA LOSS: {data} can't be brought back")
     elif not action.reversible:
         yield Line(Style.PLAIN, f"      would lose {data} for good")
-    if action.verb is Verb.REPLACE:
+    if action.verb is Verb.REPLACE and not kind.needs_no_trash:
         yield Line(Style.PLAIN, "      the new one starts without that data")
     for field in action.change.fields:
         after = shown_field(kind, field.name, field.after)

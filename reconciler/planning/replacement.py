@@ -8,8 +8,8 @@ from reconciler.model.lifecycle import Disruption, OnRemoval
 from reconciler.model.observed import REMOVAL
 from reconciler.model.plan import Reason
 from reconciler.planning.draft import Draft
+from reconciler.planning.identity import makes_another
 from reconciler.planning.protection import protection
-from reconciler.provider.field import Changing
 from reconciler.provider.kind import Kind
 
 
@@ -21,7 +21,7 @@ def draft_replacement(draft: Draft, kind: Kind, change: Change, replacing: Seque
     resource, observed, field = change.resource, change.observed, replacing[0]
     assert resource is not None
     assert observed is not None
-    remade = all(kind.rule(one.name).changing is Changing.REMAKE for one in replacing)
+    remade = not makes_another(kind, change)
     key, lifecycle = resource.key, resource.lifecycle
     place = draft.desired.place(resource, f"spec.{field.name}")
 

@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple, TypeAlias, TypeVar, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from reconciler.model.errors import InvalidValue
-from reconciler.model.key import Key
+from reconciler.model.key import Key, ObjectName
 from reconciler.model.quantity import parse_size
 from reconciler.model.resource import Reference
 from reconciler.model.value import Fields, Value
@@ -43,6 +43,18 @@ class Claim(NamedTuple):
     what: str
 
 
+class Remark(NamedTuple):
+    """Something that is allowed and hardly meant: the field, what is odd about it, and what to do."""
+
+    field: str
+    cause: str
+    remedy: str
+
+
+FieldsOf = Callable[[ObjectName], Fields | None]
+"""The stated fields of another resource of the same host; None where there is no such resource."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of object, with the table read off its spec class.
@@ -60,7 +72,8 @@ class Kind:
     `chooses_identity`: we choose that ourselves when the object is made, from owner and key. `is_derived` tells an object of
     ours without a mark by what it was made with, from owner, key and its fields. `creation_only` names the stated fields that
     matter only when the object is made because others say so. `claims` tells from name and fields what no other object of the
-    host may claim too. `is_reserved` kinds are observed, and no manifest can have them yet.
+    host may claim too, and `remarks` warn of what is odd beside other resources of the host. `is_reserved` kinds are observed,
+    and no manifest can have them yet.
     """
 
     name: str
@@ -81,6 +94,7 @@ class Kind:
     check_name: Callable[[str], None] | None = None
     check_spec: Callable[[Fields], None] | None = None
     claims: Callable[[str, Fields], Iterator[Claim]] | None = None
+    remarks: Callable[[Fields, FieldsOf], Iterator[Remark]] | None = None
     expectations: Callable[[Fields, Fields], Iterator[tuple[str, str]]] | None = None
     told: Callable[[Fields], Iterator[str]] | None = None
     set_by_others: Callable[[Fields], Mapping[str, str]] | None = None

@@ -8,13 +8,14 @@ from reconciler.model.command import Command, Step
 from reconciler.model.key import Key, ObjectName
 from reconciler.model.observed import Observed
 from reconciler.model.origin import Origin
-from reconciler.model.plan import Reason
+from reconciler.model.plan import Plan, Reason
 from reconciler.model.resource import Resource
 from reconciler.model.trash import Trashing
 from reconciler.planning.digest import action_id
+from reconciler.planning.render_text import plan_lines
 from reconciler.provider.derived import derived_uuid
-from tests.planning.guests import WEB, guest, planned, there
-from tests.planning.world import OWNER, refusals
+from tests.planning.guests import KINDS, WEB, guest, planned, there
+from tests.planning.world import NOW, OWNER, SOURCE, refusals
 
 BASE = Resource(Key("hv01", "Image", "base"), {"uuid": "i-1"}, Origin("hosts/hv01/i.yaml", 1, 1))
 
@@ -90,3 +91,12 @@ def test_the_id_of_an_action_does_not_depend_on_the_time_in_its_input() -> None:
         step = Step(Command(("vmadm", "update", "u-1"), f'{{"alias":"trash.{at}.web1"}}'))
         ids.add(action_id(change, (step,)))
     assert len(ids) == 1
+
+
+def test_what_a_manifest_can_bring_back_is_deleted_without_alarm() -> None:
+    made = planned([], installed("i-1"), applied=[BASE])
+    (action,) = made.actions
+    assert (action.verb, action.reversible) == (Verb.DELETE, True)
+    text = "\n".join(line.text for line in plan_lines(Plan(SOURCE, NOW, (made,)), KINDS))
+    assert "- delete  Image/base" in text
+    assert "DATA LOSS" not in text
