@@ -40,6 +40,9 @@ _UNSETTLED = frozenset({"provisioning", "receiving", "failed", "incomplete", "co
 """States in which vmadm does not let a guest be changed."""
 
 
+_FLAG_SNAPSHOT = "@indestructible"
+
+
 def kind_of(guest: Guest) -> str:
     """Brands that nobody has heard of share the kernel, as all but two do."""
     return "VirtualMachine" if guest.brand in HVM else "Zone"
@@ -197,7 +200,9 @@ def _tell_unfinished(guest: Guest, fields: dict[str, Value], notes: Notes, volum
 def _removal(guest: Guest, fields: Fields, storage: Storage) -> Removal:
     """What goes with the guest: its root, its delegated datasets, and the disks that were made for it."""
     own = storage.by_guest.get(guest.uuid, ())
-    snapshots = [snapshot for name in own for snapshot in storage.snapshots.get(name, ())]
+    # vmadm keeps the indestructible flags as held snapshots of that name; they come and go with the flags.
+    found = (snapshot for name in own for snapshot in storage.snapshots.get(name, ()))
+    snapshots = [(name, is_held) for name, is_held in found if not name.endswith(_FLAG_SNAPSHOT)]
     obstacles = [f"snapshot {name} is held (see `zfs holds {name}`)" for name, is_held in snapshots if is_held]
     for name in own:
         clones = [clone for clone in storage.clones.get(name, ()) if clone not in own]
