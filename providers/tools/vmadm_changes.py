@@ -33,7 +33,8 @@ def item_changes(change: Change, head: str) -> ItemChanges:
             changed.setdefault(name, {})[inner] = entry.after
         elif entry.after is None:
             removed.append(name)
-        else:
+        elif entry.before is None:
+            # With anything before it is there already, and only becomes ours.
             added.append(name)
     staying = {name: fields for name, fields in changed.items() if name not in added and name not in removed}
     return ItemChanges(tuple(added), tuple(removed), staying)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
 from providers.tools import vmadm_disks, vmadm_marks, vmadm_mounts, vmadm_nics
-from providers.tools.vmadm_changes import names_afterwards, observed_item, own_names, stated_items
+from providers.tools.vmadm_changes import item_changes, names_afterwards, observed_item, own_names, stated_items
 from providers.tools.vmadm_native import Json
 from reconciler.model.change import Change
 from reconciler.model.key import ObjectName
@@ -88,10 +88,10 @@ def item_notes(change: Change, brand: str, guest: str, pool: str) -> dict[str, J
 def _signs_afterwards(change: Change, head: str, brand: str, guest: str, pool: str) -> dict[str, str]:
     found = {}
     added = []
-    changed = {entry.name: entry.after for entry in change.fields}
+    items = item_changes(change, head)
     for name in sorted(names_afterwards(change, head)):
-        if (there := observed_item(change, head, name)) and changed.get(f"{head}.{name}") is None:
-            found[name] = str(changed.get(f"{head}.{name}.mac") or "") or _sign(head, there, brand)
+        if (there := observed_item(change, head, name)) and name not in items.added:
+            found[name] = str(items.changed.get(name, {}).get("mac") or _sign(head, there, brand))
         elif head == "nics":
             found[name] = mac_of(change, name)
         elif head == "disks":

@@ -18,7 +18,7 @@ from reconciler.model.change import STATE
 from reconciler.model.key import ObjectName
 from reconciler.model.observed import Observed, Removal
 from reconciler.model.value import Fields, Value
-from reconciler.provider.guest import FINISHED, OWN_METADATA, TRASH_ALIAS
+from reconciler.provider.guest import FINISHED, OWN_METADATA
 from reconciler.provider.nic import CARRIERS
 
 BOOTED = "bootTimestamp"
@@ -68,6 +68,7 @@ def observed(guest: Guest, asked: Iterable[str], storage: Storage | None = None,
     if running and booted is not None:
         fields[BOOTED] = str(booted)
     _tell_unfinished(guest, fields, notes, volumes)
+    stuck, unsticking = _trouble(guest.state, guest.uuid)
     return Observed(
         name_of(guest),
         fields,
@@ -81,6 +82,8 @@ def observed(guest: Guest, asked: Iterable[str], storage: Storage | None = None,
         running=running,
         pending_restart=notes.staged if running and notes.staged and notes.staged_at == str(booted) else (),
         interrupted=RUNNING if notes.resume == RUNNING and guest.state == STOPPED and notes.trashed is None else "",
+        stuck=stuck,
+        unsticking=unsticking,
     )
 
 
@@ -224,20 +227,16 @@ def _removal(guest: Guest, fields: Fields, storage: Storage) -> Removal:
     )
 
 
-def is_trash_name(name: str) -> bool:
-    return name.startswith(TRASH_ALIAS)
-
-
-def trouble(guest_state: Value) -> tuple[str, str] | None:
-    """Cause and remedy where vmadm lets nothing be done with a guest in its state."""
-    if guest_state == "failed":
+def _trouble(state: str, uuid: str) -> tuple[str, str]:
+    """Cause and remedy where vmadm lets nothing be done with a guest in its state; empty elsewhere."""
+    if state == "failed":
         return (
             "vmadm gave it up (state failed): it was not made to its end, or not made anew to its end",
-            "look into /var/log/vm/logs on the host; then `vmadm delete` it if it never ran, else `vmadm reprovision` it",
+            f"look into /var/log/vm/logs on the host; then `vmadm delete {uuid}` if it never ran, else `vmadm reprovision` it",
         )
-    if guest_state in _UNSETTLED:
+    if state in _UNSETTLED:
         return (
-            f"it is on its way to another state (state {guest_state})",
+            f"it is on its way to another state (state {state})",
             "wait, and run again; if it stays so, look at /var/log/vm/logs and `zoneadm list -cv` on the host",
         )
-    return None
+    return "", ""

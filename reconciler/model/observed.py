@@ -64,7 +64,8 @@ class Observed:
     `own_items` are the items of its lists (`nics.net0`) that we made or took over. For what can run, `running` says whether
     it does, `pending_restart` which of our changes wait for its next boot, and `interrupted` the state that one of our
     changes took it out of and did not bring it back to. `shares_name` is the name that it has in common with others on the
-    host; its own is then made of that name and its identity.
+    host; its own is then made of that name and its identity. `stuck` is why its tool lets nothing be done with it as it is,
+    and `unsticking` what a person can do; empty where nothing is in the way.
     """
 
     name: ObjectName
@@ -81,6 +82,8 @@ class Observed:
     pending_restart: tuple[str, ...] = ()
     interrupted: str = ""
     shares_name: ObjectName | None = None
+    stuck: str = ""
+    unsticking: str = ""
 
     @property
     def is_in_trash(self) -> bool:

@@ -19,7 +19,7 @@ def is_reached(kind: Kind, change: Change, observed: Observed | None) -> bool:
         case Verb.CREATE | Verb.UPDATE | Verb.REPLACE | Verb.RESTORE | Verb.ADOPT:
             if observed is None or change.resource is None or observed.mark != change.mark:
                 return False
-            if observed.trashed is not None:
+            if observed.trashed is not None or observed.stuck:
                 return False
             wanted = dict(change.resource.fields)
             if kind.items and change.mark is not None:

@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.model.change import Change, Verb
 from reconciler.model.guardrails import Guardrails
 from reconciler.model.key import Key, ObjectName
 from reconciler.model.lifecycle import Disruption, Lifecycle, Protect
 from reconciler.model.observed import Mark, Observed
 from reconciler.model.plan import HostPlan, Plan, Reason
 from reconciler.model.value import Value
+from reconciler.planning.goal import is_reached
 from reconciler.planning.render_text import plan_lines
 from tests.planning.guests import KINDS, WEB, also, fields_of, guest, only, planned, there
 from tests.planning.world import NOW, SOURCE, refusals
@@ -119,3 +121,26 @@ def test_remaking_keeps_the_guest_and_counts_as_a_replacement() -> None:
 
 def _images(*identities: str) -> list[Observed]:
     return [Observed(ObjectName("Image", one), {"uuid": one}, identity=one) for one in identities]
+
+
+def test_what_its_tool_lets_nobody_change_is_blocked_with_a_way_out() -> None:
+    found = also(there(), stuck="it is on its way to another state", unsticking="wait")
+    made = planned(guest(memory=1 << 30), found)
+    (refused,) = made.blocked
+    assert (refused.reason, refused.cause, refused.remedy) == (
+        Reason.UNSUPPORTED, "it is on its way to another state", "wait",
+    )  # fmt: skip
+    assert not made.actions
+
+
+def test_a_stranger_s_guest_is_somebody_s_whatever_state_it_is_in() -> None:
+    made = planned(guest(memory=1 << 30), also(there(marked=False), stuck="it failed", unsticking="look"))
+    (refused,) = made.blocked
+    assert refused.reason is Reason.NOT_OURS
+
+
+def test_a_change_that_left_its_object_stuck_is_not_done() -> None:
+    wanted, found = guest(memory=512 * MIB), there()
+    change = Change(WEB, Verb.CREATE, resource=wanted, mark=found.mark)
+    assert is_reached(KINDS["Guest"], change, found)
+    assert not is_reached(KINDS["Guest"], change, also(found, stuck="it failed"))

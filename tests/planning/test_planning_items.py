@@ -94,6 +94,13 @@ def test_how_a_disk_goes_is_what_was_applied_last() -> None:
     assert planned(before, found, applied=[guest(disks=("data",), disks__data__size=5000)]).is_empty
 
 
+def test_a_disk_that_is_kept_aside_goes_into_no_trash() -> None:
+    before = guest(disks=("data",), disks__data__size=5000, disks__data__onRemoval="detach")
+    found = there(running=False, disks=("data",), disks__data__size=5000, own=["disks.data"])
+    (action,) = planned(guest(disks=()), found, applied=[before]).actions
+    assert action.change.trashing is None
+
+
 def test_a_protected_guest_keeps_its_disks() -> None:
     found = there(disks=("data",), own=["disks.data"], running=False, disks__data__size=5000)
     wanted = guest(Lifecycle(protect=Protect.REMOVAL), disks=())
