@@ -8,7 +8,7 @@ from providers.tools.failures import failure
 from providers.tools.vmadm_objects import read_guest, read_guests
 from providers.tools.vmadm_reading import kind_of, observed
 from providers.tools.vmadm_storage import LIST_STORAGE, LIST_VOLUMES, Storage, read_storage, read_volumes
-from reconciler.model.change import REMOVALS, Change, Verb
+from reconciler.model.change import Change, Verb
 from reconciler.model.command import Completed, Failure, Outputs, Probe, probe
 from reconciler.model.errors import ReadError
 from reconciler.model.facts import HostFacts
@@ -79,7 +79,8 @@ def confirmed(change: Change, answer: Completed) -> Observed | None:
     several = answer.command.argv[1] == "lookup"
     guests = read_guests(answer.stdout) if several else (read_guest(answer.stdout),)
     asked = change.resource.fields if change.resource is not None else {}
-    storage = Storage() if change.verb in REMOVALS else None
+    # What a removal takes was read for the plan; here only what stands against it counts.
+    storage = Storage() if change.observed is not None and change.observed.removal is not None else None
     found = {guest.uuid: observed(guest, asked, storage) for guest in guests}
     if change.observed is not None:
         old = found.get(change.observed.identity)

@@ -50,7 +50,7 @@ def compare(draft: Draft, kind: Kind, resource: Resource, observed: Observed, re
         draft.block(key, Verb.UPDATE, stated.reason, stated.cause, stated.remedy, place)
         return
     fields = (*_mark_fields(draft, resource, observed, rename), *stated)
-    if observed.trashed is not None and observed.removal is None:
+    if observed.removal is None and (observed.trashed is not None or removed_data(kind, fields)):
         draft.wants.add((key.kind, REMOVAL))
     if not fields and observed.trashed is None:
         draft.settled.append(key)
