@@ -81,6 +81,12 @@ TABLE = (
         _NEVER,
         "Conflict detected",
     ),
+    _said(
+        "a dataset is there that the guest needs the name of: a creation that did not get to its end leaves one",
+        "look at it with `zfs list -r`, and destroy it by hand if no guest has it",
+        _LATER,
+        "dataset already exists",
+    ),
     _said("an object of that id is there already", _LOOKS_ANEW, _LOOK, "already exists"),
     _said("it is not there any more", _LOOKS_ANEW, _LOOK, "No such zone configured", "not found", "No such zone"),
     _said(
