@@ -10,16 +10,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from providers.tools import vmadm, vmadm_fields, vmadm_marks
+from providers.tools import vmadm, vmadm_fields, vmadm_marks, zfs
 from providers.tools.vmadm_create import create_payload
 from providers.tools.vmadm_detaching import put_aside, put_back, volumes_aside
 from providers.tools.vmadm_items import resolved_image
 from providers.tools.vmadm_native import Json
 from providers.tools.vmadm_reading import RUNNING
 from providers.tools.vmadm_trash import from_trash, out_of_trash, to_trash, unlocked
-from providers.tools.vmadm_update import note_payload, observed_brand, staged_notes, there, update_payload
+from providers.tools.vmadm_update import grown_volumes, note_payload, observed_brand, staged_notes, there, update_payload
 from reconciler.model.change import RESTART, STATE, Change, Effect, Verb
-from reconciler.model.command import Step
+from reconciler.model.command import Command, Step
 from reconciler.provider.field import Acts
 from reconciler.provider.guest import FINISHED
 
@@ -107,6 +107,8 @@ def _update(change: Change, *, with_mark: bool = False) -> Iterator[Step]:
     if halts:
         yield Step(vmadm.stop(uuid), look_first=looks)
     yield from put_aside(change, aside)
+    for volume, size in grown_volumes(change).items():
+        yield Step(Command(zfs.set_properties(volume, {"volsize": size})))
     yield from _told(uuid, payload, destructive=aside.destroys)
     yield from put_back(aside)
     if starts:

@@ -181,10 +181,27 @@ def _tell_disks(change: Change, payload: dict[str, Json], brand: str) -> None:
             # Another file is another disk to vmadm; there is no data of the guest in one.
             removed.append(str(before["path"]))
             added.append(new_disk(change, name, {**_kept(before), **fields}, brand, guest, _pool(change)))
-        elif told := vmadm_disks.told_disk(fields):
+        elif told := vmadm_disks.told_disk(_by_vmadm(fields, brand)):
             updated.append({"path": str(before["path"]), **told})
     _put(payload, "disks", added, updated, removed)
     _tell_room_for_disks(change, payload, (fields.get("size") for fields in items.changed.values()))
+
+
+def _by_vmadm(fields: Mapping[str, Value], brand: str) -> Mapping[str, Value]:
+    """What of a disk vmadm can change. Disks of kvm it can't grow (see `grown_volumes`)."""
+    return fields if brand == "bhyve" else {name: value for name, value in fields.items() if name != "size"}
+
+
+def grown_volumes(change: Change) -> Mapping[str, int]:
+    """Volumes that zfs has to grow, with their new size in bytes: vmadm reads the size of a disk from there."""
+    if observed_brand(change) != "kvm":
+        return {}
+    found = {}
+    for name, fields in sorted(item_changes(change, "disks").changed.items()):
+        volume = vmadm_disks.volume_at(str(observed_item(change, "disks", name)["path"]))
+        if volume is not None and isinstance(size := fields.get("size"), int):
+            found[volume] = size
+    return found
 
 
 def _kept(before: Mapping[str, Value]) -> dict[str, Value]:

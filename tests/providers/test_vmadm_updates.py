@@ -9,7 +9,7 @@ from reconciler.model.key import Key, ObjectName
 from reconciler.model.value import Fields, Value
 from tests.providers.conftest import TryoutHost
 from tests.providers.guest_ground import GuestGround, vm_fields, zone_fields
-from tests.providers.test_vmadm_life import EVERYTHING, GIB, MACHINE, MIB, NIC, VM, ZONE
+from tests.providers.test_vmadm_life import EVERYTHING, GIB, KVM, MACHINE, MIB, NIC, VM, ZONE
 
 
 @pytest.fixture
@@ -198,6 +198,14 @@ def test_disks_change_between_one_stop_and_one_start_with_all_else(ground: Guest
     commands = ground.bring_about(VM, changed(MACHINE, MACHINE_CHANGES["several"]))
 
     assert words(commands) == ["validate", "update", "stop", "update", "start", "update"]
+
+
+def test_a_disk_of_kvm_is_grown_by_zfs_because_vmadm_can_t(ground: GuestGround) -> None:
+    ground.bring_about(VM, KVM)
+
+    commands = ground.bring_about(VM, {**KVM, "disks.data.size": 2 * GIB})
+
+    assert words(commands) == ["update", "stop", "set", "start", "update"]
 
 
 def test_a_detached_disk_keeps_its_data_beside_the_guests(ground: GuestGround) -> None:
