@@ -71,7 +71,7 @@ def _settings(change: Change, stated: Fields) -> dict[str, Json]:
     found: dict[str, Json] = {}
     for name, setting in SETTINGS[change.key.kind].items():
         value = stated.get(name)
-        if name in stated and name != "zonePath" and (value is not None or setting.form is Form.GIB_OR_NONE):
+        if name in stated and (value is not None or setting.form is Form.GIB_OR_NONE):
             found[setting.prop] = resolved_image(change, value) if name == "image" else setting.told(value)
     for name, value in stated.items():
         if name.startswith(vmadm_native.PREFIX):

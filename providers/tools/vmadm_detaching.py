@@ -2,7 +2,7 @@
 
 A volume made for the guest is renamed into the pool's place for detached disks, or into the trash. One that is a Volume of its
 own is renamed only for as long as vmadm might destroy it; where it is meanwhile stands in a note on the guest, written before
-and taken off after. Cut in between, the next look finds it away (`vmadm_reading.AWAY`), and it is brought back first of all.
+and taken off after. Cut in between, the next look finds it away (`vmadm_stated.AWAY`), and it is brought back first of all.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from providers.tools import vmadm_disks, vmadm_marks, zfs, zfs_marks, zfs_trash
 from providers.tools.vmadm_changes import item_changes, observed_item
-from providers.tools.vmadm_reading import AWAY, TAKEN_PLACES
+from providers.tools.vmadm_stated import AWAY, TAKEN_PLACES
 from reconciler.model.change import Change, Verb
 from reconciler.model.command import Command, Step
 from reconciler.model.key import ObjectName

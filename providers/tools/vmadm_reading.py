@@ -4,7 +4,7 @@ What is derived, volatile or an old form of something else has no field, so that
 """
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from providers.tools import vmadm_fields, vmadm_native
 from providers.tools.vmadm_disks import read_disks
@@ -13,6 +13,7 @@ from providers.tools.vmadm_mounts import read_mounts
 from providers.tools.vmadm_nics import read_nics, saved_nics
 from providers.tools.vmadm_objects import Guest
 from providers.tools.vmadm_settings import HVM, MAPS, SETTINGS
+from providers.tools.vmadm_stated import AWAY, BOOTED, TAKEN_PLACES, worth_stating
 from providers.tools.vmadm_storage import Storage, Volumes
 from reconciler.model.change import STATE
 from reconciler.model.key import ObjectName
@@ -21,24 +22,14 @@ from reconciler.model.value import Fields, Value
 from reconciler.provider.guest import FINISHED, OWN_METADATA
 from reconciler.provider.nic import CARRIERS
 
-BOOTED = "bootTimestamp"
-"""When the guest booted, as vmadm tells it; only while it runs. No field of a manifest."""
-
-AWAY = "volumesAway"
-"""Where volumes of the guest were moved out of the way, each with its own name, TAB between. No field of a manifest."""
-
 CLOUD_INIT: Mapping[str, str] = {f"cloudInit.{name}": key for name, key in vmadm_fields.CLOUD_INIT.items()}
 """Fields that are carried in customer_metadata, and the key there."""
-
-TAKEN_PLACES = "takenPlaces"
-"""Names in the places for detached disks that begin with the guest's uuid. No field of a manifest."""
 
 RUNNING, STOPPED = "running", "stopped"
 _HALTING = "stopping"
 
 _UNSETTLED = frozenset({"provisioning", "receiving", "failed", "incomplete", "configured", "shutting_down", "down"})
 """States in which vmadm does not let a guest be changed."""
-
 
 _FLAG_SNAPSHOT = "@indestructible"
 
@@ -72,7 +63,7 @@ def observed(guest: Guest, asked: Iterable[str], storage: Storage | None = None,
     return Observed(
         name_of(guest),
         fields,
-        frozenset(_worth_stating(fields)),
+        frozenset(worth_stating(fields, guest.uuid)),
         mark_of(guest),
         guest.uuid,
         tuple(_references(fields)),
@@ -114,42 +105,6 @@ def _fields(guest: Guest, notes: Notes) -> tuple[dict[str, Value], list[str]]:
                 own.append(f"{head}.{name}")
         fields[head] = tuple(sorted(names))
     return fields, own
-
-
-_NOT_WORTH = frozenset({STATE, "zonePath", "datasets", BOOTED, FINISHED, AWAY, TAKEN_PLACES, *CLOUD_INIT})
-_INNER_NOT_WORTH = frozenset({"path", "uuid", "missing", "options", "sparse", "pool", "media"})
-_USUAL: Mapping[str, frozenset[Value]] = {
-    "zfs_io_priority": frozenset({100}),
-    "max_msg_ids": frozenset({4096}),
-    "max_sem_ids": frozenset({4096}),
-    "max_shm_ids": frozenset({4096}),
-    "max_lwps": frozenset({2000}),
-    "cpu_shares": frozenset({100}),
-    "zfs_root_recsize": frozenset({131072}),
-    "zfs_data_recsize": frozenset({131072}),
-    "virtio_txtimer": frozenset({200000}),
-    "virtio_txburst": frozenset({128}),
-    "com1": frozenset({"/dev/zconsole"}),
-    "com2": frozenset({"socket,/tmp/vm.ttyb"}),
-}
-_DERIVED = frozenset({"max_physical_memory", "max_locked_memory", "max_shm_memory", "max_swap", "tmpfs", "limit_priv"})
-"""Properties of vmadm that follow from others unless somebody gives them."""
-
-
-def _worth_stating(fields: Fields) -> Iterator[str]:
-    """The fields that a manifest for this guest would state: what somebody chose, as far as can be told."""
-    for name, value in fields.items():
-        if value is None or value is False or value == () or name in _NOT_WORTH:
-            continue
-        head, _, inner = name.partition(".")
-        if head == "native":
-            prop = name.removeprefix(vmadm_native.PREFIX)
-            known = vmadm_native.NATIVE[prop]
-            if prop in _DERIVED or value == known.absent or value in _USUAL.get(prop, ()):
-                continue
-        elif head in ("disks", "mounts") and (inner.rpartition(".")[2] in _INNER_NOT_WORTH or ".properties." in name):
-            continue
-        yield name
 
 
 def _routes(routes: Fields) -> Value:

@@ -87,7 +87,6 @@ ZONE: Mapping[str, Setting] = MappingProxyType(
         **_BOTH,
         "brand": Setting("brand", Form.TEXT, is_for_create=True),
         "image": Setting("image_uuid", Form.TEXT, is_for_create=True),
-        "zonePath": Setting("zonepath", Form.TEXT, is_for_create=True),
         "kernelVersion": Setting("kernel_version", Form.TEXT),
         "cpuCap": Setting("cpu_cap", Form.COUNT_OR_NONE),
         "cpuShares": Setting("cpu_shares", Form.COUNT),

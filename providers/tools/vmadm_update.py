@@ -11,8 +11,9 @@ from providers.tools.vmadm_create import carried
 from providers.tools.vmadm_items import item_notes, new_disk, new_disks, new_mounts, new_nics, readded_nic
 from providers.tools.vmadm_memory import told_memory
 from providers.tools.vmadm_native import Json
-from providers.tools.vmadm_reading import BOOTED, CLOUD_INIT
+from providers.tools.vmadm_reading import CLOUD_INIT
 from providers.tools.vmadm_settings import HVM, MAPS, MIB, SETTINGS
+from providers.tools.vmadm_stated import BOOTED
 from reconciler.model.change import MARK, NAME, ON_REMOVAL, PROTECT, Change, Effect
 from reconciler.model.observed import Observed
 from reconciler.model.value import Value

@@ -291,6 +291,6 @@ def test_a_property_in_a_form_that_it_can_t_have_is_refused(name: str, value: ob
 def test_every_field_is_one_of_the_kind_or_told_apart() -> None:
     """What a manifest can't state must not begin to look as if it could."""
     assert {name for name in guests(asked=(EVERY_FIELD,))["web1"].stated_here if "." not in name} == {
-        "brand", "image", "uuid", "pool", "autoboot", "hostname", "dnsDomain", "resolvers", "quota", "firewallEnabled",
-        "cpuCap", "cpuShares", "memory", "swap", "maxTasks", "routes", "nics", "mounts", "delegatedDataset",
+        "brand", "image", "uuid", "pool", "autoboot", "hostname", "resolvers", "quota", "firewallEnabled",
+        "cpuCap", "cpuShares", "memory", "swap", "routes", "nics", "mounts", "delegatedDataset",
     }  # fmt: skip
