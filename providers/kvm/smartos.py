@@ -32,7 +32,7 @@ class SmartosMachines:
         return vmadm_guests.guest_probes(_KIND, fields)
 
     def read(self, outputs: Outputs, fields: Mapping[str, frozenset[str]]) -> tuple[Observed, ...]:
-        return vmadm_guests.read_kind(_KIND, outputs, fields)
+        return vmadm_guests.read_kind(_KIND, vmadm_guests.guests_in(outputs), outputs, fields)
 
     def refusal(self, kind: str, field: str, value: Value) -> Refusal | None:
         return refusal(kind, field, value)

@@ -1,11 +1,11 @@
 """Guests of one kind on a SmartOS host: what to ask for, and what the answers say."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from providers.tools import vmadm, vmadm_errors, zfs_errors
 from providers.tools.failures import failure
-from providers.tools.vmadm_objects import read_guest, read_guests
+from providers.tools.vmadm_objects import Guest, read_guest, read_guests
 from providers.tools.vmadm_reading import kind_of, observed
 from providers.tools.vmadm_storage import LIST_STORAGE, LIST_VOLUMES, Storage, read_storage, read_volumes
 from reconciler.model.change import Change, Verb
@@ -49,13 +49,19 @@ def guest_probes(kind: str, fields: Mapping[str, frozenset[str]]) -> tuple[Probe
     return tuple(found)
 
 
-def read_kind(kind: str, outputs: Outputs, fields: Mapping[str, frozenset[str]]) -> tuple[Observed, ...]:
-    """All guests of that kind in the answers; ReadError for any other shape."""
+def guests_in(outputs: Outputs) -> tuple[Guest, ...]:
+    """All guests of the host, of either kind, in the answers; ReadError for any other shape."""
+    return read_guests(outputs[GUESTS].stdout) if GUESTS in outputs else ()
+
+
+def read_kind(
+    kind: str, guests: Iterable[Guest], outputs: Outputs, fields: Mapping[str, frozenset[str]]
+) -> tuple[Observed, ...]:
+    """Those guests that are of that kind, with what else the answers say of them; ReadError for any other shape."""
     if kind not in fields:
         return ()
     storage = read_storage(outputs[STORAGE].stdout) if STORAGE in outputs else None
     volumes = read_volumes(outputs[VOLUMES].stdout) if VOLUMES in outputs else None
-    guests = read_guests(outputs[GUESTS].stdout)
     return tuple(observed(guest, fields[kind], storage, volumes) for guest in guests if kind_of(guest) == kind)
 
 

@@ -4,7 +4,7 @@ What is derived, volatile or an old form of something else has no field, so that
 """
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from providers.tools import vmadm_fields, vmadm_native
 from providers.tools.vmadm_disks import read_disks
@@ -17,7 +17,7 @@ from providers.tools.vmadm_stated import AWAY, BOOTED, TAKEN_PLACES, worth_stati
 from providers.tools.vmadm_storage import Storage, Volumes
 from reconciler.model.change import STATE
 from reconciler.model.key import ObjectName
-from reconciler.model.observed import Observed, Removal
+from reconciler.model.observed import EVERY_FIELD, Observed, Removal
 from reconciler.model.value import Fields, Value
 from reconciler.provider.guest import FINISHED, OWN_METADATA
 from reconciler.provider.nic import CARRIERS
@@ -44,11 +44,11 @@ def name_of(guest: Guest) -> ObjectName:
     return ObjectName(kind_of(guest), guest.text("alias") or guest.uuid)
 
 
-def observed(guest: Guest, asked: Iterable[str], storage: Storage | None = None, volumes: Volumes | None = None) -> Observed:
+def observed(guest: Guest, asked: Collection[str], storage: Storage | None = None, volumes: Volumes | None = None) -> Observed:
     """The object.
 
-    `asked` names entries of maps to tell the absence of; `storage` is there when removals are asked for, `volumes` (the names
-    of all on the host) when disks are.
+    `asked` names entries of maps to tell the absence of; what somebody chose is only told where everything is asked for.
+    `storage` is there when removals are asked for, `volumes` (the names of all on the host) when disks are.
     """
     notes, running = notes_of(guest), guest.state in (RUNNING, _HALTING)
     fields, own = _fields(guest, notes)
@@ -63,7 +63,7 @@ def observed(guest: Guest, asked: Iterable[str], storage: Storage | None = None,
     return Observed(
         name_of(guest),
         fields,
-        frozenset(worth_stating(fields, guest.uuid)),
+        frozenset(worth_stating(fields, guest.uuid)) if EVERY_FIELD in asked else frozenset(),
         mark_of(guest),
         guest.uuid,
         tuple(_references(fields)),

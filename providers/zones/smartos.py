@@ -1,11 +1,10 @@
 """Provider zones on SmartOS: zones by vmadm, images by imgadm."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from providers.tools import vmadm_fields, vmadm_guests, vmadm_steps
-from providers.tools.vmadm_guests import GUESTS
-from providers.tools.vmadm_objects import read_guests
+from providers.tools.vmadm_objects import Guest
 from providers.zones import images
 from providers.zones.refusals import refusal
 from reconciler.model.change import Change
@@ -39,10 +38,9 @@ class SmartosZones:
         return found
 
     def read(self, outputs: Outputs, fields: Mapping[str, frozenset[str]]) -> tuple[Observed, ...]:
-        zones = vmadm_guests.read_kind("Zone", outputs, fields)
-        if "Image" not in fields:
-            return zones
-        return (*zones, *images.read(outputs, Counter(_images_in_use(outputs[GUESTS].stdout))))
+        guests = vmadm_guests.guests_in(outputs)
+        zones = vmadm_guests.read_kind("Zone", guests, outputs, fields)
+        return (*zones, *images.read(outputs, Counter(_images_in_use(guests))))
 
     def refusal(self, kind: str, field: str, value: Value) -> Refusal | None:
         return refusal(kind, field, value)
@@ -76,9 +74,9 @@ class SmartosZones:
         return change.default_pool or self.pool(change.key.name)
 
 
-def _images_in_use(lookup: str) -> Iterator[str]:
+def _images_in_use(guests: Iterable[Guest]) -> Iterator[str]:
     """The image of each root and each disk of the guests."""
-    for guest in read_guests(lookup):
+    for guest in guests:
         for found in (guest, *guest.objects("disks")):
             if (image := found.text("image_uuid")) is not None:
                 yield image

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from providers.tools.vmadm_guests import GUESTS, STORAGE, VOLUMES, read_kind
+from providers.tools.vmadm_guests import GUESTS, STORAGE, VOLUMES, guests_in, read_kind
 from providers.tools.vmadm_objects import read_guests
 from reconciler.model.command import Command, Completed, Ending
 from reconciler.model.errors import ReadError
@@ -32,7 +32,11 @@ def guests(text: str = LOOKUP, *, storage: str | None = None, asked: tuple[str, 
     """All guests by name, as both providers read them."""
     texts = {GUESTS: text, VOLUMES: ""} | ({STORAGE: storage} if storage is not None else {})
     outputs = {name: Completed(Command(("vmadm",)), Ending.EXITED, 0, answer) for name, answer in texts.items()}
-    found = [one for kind in ("Zone", "VirtualMachine") for one in read_kind(kind, outputs, {kind: frozenset(asked)})]
+    found = [
+        one
+        for kind in ("Zone", "VirtualMachine")
+        for one in read_kind(kind, guests_in(outputs), outputs, {kind: frozenset(asked)})
+    ]
     return {one.name.name: one for one in found}
 
 
