@@ -1,6 +1,6 @@
 """What a tool says when it fails, and what to make of it: the part that is alike for all tools."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from reconciler.model.command import Completed, Ending, Failure, RetryClass
@@ -28,14 +28,15 @@ def said(meaning: str, remedy: str, retry: RetryClass, *texts: str) -> Said:
     return Said(meaning, remedy, retry, texts)
 
 
-def failure(answer: Completed, table: Sequence[Said]) -> Failure:
+def failure(answer: Completed, table: Sequence[Said], judge: Callable[[Completed], Said | None] | None = None) -> Failure:
     """Cause, remedy and retry class of a command that did not exit 0; the cause ends with what the tool said.
 
-    The first entry of the table with a text that is found decides. Exit code 2 is a command that the tool does not take.
+    `judge` decides where it can; else the first entry of the table with a text that is found. Exit code 2 is a command that
+    the tool does not take.
     """
     match answer.ending:
         case Ending.EXITED:
-            return _exited(answer, table)
+            return _exited(answer, table, judge)
         case Ending.NOT_FOUND:
             return _missing(answer)
         case Ending.SIGNALLED:
@@ -48,11 +49,13 @@ def failure(answer: Completed, table: Sequence[Said]) -> Failure:
             return _unknown("it printed more than any listing can be", answer)
 
 
-def _exited(answer: Completed, table: Sequence[Said]) -> Failure:
+def _exited(answer: Completed, table: Sequence[Said], judge: Callable[[Completed], Said | None] | None) -> Failure:
     if answer.exit_code == _NOT_FOUND:
         return _missing(answer)
     if answer.exit_code is not None and answer.exit_code > _NOT_FOUND:
         return _unknown("it was ended by a signal", answer)
+    if judge is not None and (judged := judge(answer)) is not None:
+        return Failure(_with_words(judged.meaning, answer), judged.remedy, judged.retry)
     for known in table:
         if any(text in answer.stderr for text in known.texts):
             retry = _NEVER if answer.exit_code == _USAGE else known.retry
@@ -79,5 +82,8 @@ def _unknown(what: str, answer: Completed) -> Failure:
 def _with_words(cause: str, answer: Completed) -> str:
     """The cause with the tool's own words; of a usage text only what stands before it."""
     said = answer.stderr.partition("\nusage:")[0].strip() or answer.stdout.strip()
-    lines = [line.strip() for line in said.splitlines() if line.strip()][:_SHOWN_LINES]
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    if len(lines) > _SHOWN_LINES:
+        # Some tools say first what failed, others last.
+        lines = [*lines[: _SHOWN_LINES // 2], "...", *lines[-_SHOWN_LINES // 2 :]]
     return f"{cause} ({' / '.join(lines)})" if lines else cause

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from providers.tools import failures
+from providers.tools.failures import LOOKS_ANEW, Said, said
 from reconciler.model.command import Completed, Ending, Failure, RetryClass
 from reconciler.model.errors import ReadError
 
@@ -17,9 +19,6 @@ IMPORT_DEADLINE_S = 4 * 3600.0
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CODE = re.compile(r"^imgadm[^:\n]*: error \((\w+)\): ?(.*)$", re.MULTILINE)
 _SERVER_ERROR = re.compile(r"\b(?:status|code|HTTP)\W{0,3}5[0-9][0-9]\b", re.IGNORECASE)
-_SHOWN_LINES = 4
-_USAGE = 2
-_NOT_FOUND = 127
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,40 +108,30 @@ def _text(found: dict[str, object], name: str, uuid: str) -> str:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What an error code means, and what helps."""
-
-    meaning: str
-    remedy: str
-    retry: RetryClass
-
-
 _NOW, _LATER, _LOOK, _NEVER = RetryClass.NOW, RetryClass.LATER, RetryClass.LOOK_AGAIN, RetryClass.NEVER
-_LOOKS_ANEW = "run again: the next pass looks at it anew"
-_NO_SOURCE_HAS_IT = Said(
+_NO_SOURCE_HAS_IT = said(
     "no image source of the host has it", "correct uuid, or add its server: imgadm sources -a URL, or source.url", _NEVER
 )
-_NETWORK = Said("its source does not answer as it should", "check the network, and imgadm sources", _NOW)
-_PLATFORM = Said("it does not run on this version of SmartOS", "choose another image, or another platform", _NEVER)
-_DAMAGED = Said("its source gives something that is no image", "choose another image or source", _NEVER)
+_NETWORK = said("its source does not answer as it should", "check the network, and imgadm sources", _NOW)
+_PLATFORM = said("it does not run on this version of SmartOS", "choose another image, or another platform", _NEVER)
+_DAMAGED = said("its source gives something that is no image", "choose another image or source", _NEVER)
 
 CODES = {
-    "ImageNotInstalled": Said("it is not there any more", _LOOKS_ANEW, _LOOK),
-    "OriginNotInstalled": Said("the image that it builds on is not there", "import that one first", _LATER),
+    "ImageNotInstalled": said("it is not there any more", LOOKS_ANEW, _LOOK),
+    "OriginNotInstalled": said("the image that it builds on is not there", "import that one first", _LATER),
     "ImageNotFound": _NO_SOURCE_HAS_IT,
     "ActiveImageNotFound": _NO_SOURCE_HAS_IT,
-    "OriginNotFoundInSource": Said("its source lacks the image that it builds on", "choose another image or source", _NEVER),
-    "ImageHasDependentClones": Said("guests or other images are made of it", "remove those first", _LATER),
-    "NoSources": Said("the host has no image source", "add one with imgadm sources -a URL, or state source.url", _NEVER),
-    "InvalidUUID": Said("imgadm does not take the uuid", "correct uuid", _NEVER),
+    "OriginNotFoundInSource": said("its source lacks the image that it builds on", "choose another image or source", _NEVER),
+    "ImageHasDependentClones": said("guests or other images are made of it", "remove those first", _LATER),
+    "NoSources": said("the host has no image source", "add one with imgadm sources -a URL, or state source.url", _NEVER),
+    "InvalidUUID": said("imgadm does not take the uuid", "correct uuid", _NEVER),
     "InvalidManifest": _DAMAGED,
     "ManifestValidation": _DAMAGED,
     "MaxOriginDepth": _DAMAGED,
     "MinPlatform": _PLATFORM,
     "MaxPlatform": _PLATFORM,
-    "Usage": Said("this imgadm does not know the command as we write it", "its version may not be supported", _NEVER),
-    "UnknownOption": Said("this imgadm does not know the command as we write it", "its version may not be supported", _NEVER),
+    "Usage": said("this imgadm does not know the command as we write it", "its version may not be supported", _NEVER),
+    "UnknownOption": said("this imgadm does not know the command as we write it", "its version may not be supported", _NEVER),
     "SourcePing": _NETWORK,
     "DownloadError": _NETWORK,
     "UploadError": _NETWORK,
@@ -150,35 +139,22 @@ CODES = {
     "Timeout": _NETWORK,
     "InternalError": _NETWORK,
     "ServiceUnavailable": _NETWORK,
-    "MultiError": Said("several things went wrong", "see each of them", _NOW),
+    "MultiError": said("several things went wrong", "see each of them", _NOW),
 }
 """By the code in `error (CODE)`."""
 
-_TEXTS = (
-    ("out of space", Said("the pool has not enough space", "free space in the pool", _LATER)),
-    ("no such pool", Said("the pool is not there", "correct pool, or import it", _NEVER)),
-    ("ool does not exist", Said("the pool is not there", "correct pool, or import it", _NEVER)),
-    ("dataset is busy", Said("it is in use", "see who uses it", _NOW)),
-    ("must be root", Said("we may not do that", "run as root, or with spec.elevate of the Host", _NEVER)),
-    ("global zone", Said("imgadm only works in the global zone", "correct the host's transport", _NEVER)),
+_TABLE = (
+    said("the pool has not enough space", "free space in the pool", _LATER, "out of space"),
+    said("the pool is not there", "correct pool, or import it", _NEVER, "no such pool", "ool does not exist"),
+    said("it is in use", "see who uses it", _NOW, "dataset is busy"),
+    said("we may not do that", "run as root, or with spec.elevate of the Host", _NEVER, "must be root"),
+    said("imgadm only works in the global zone", "correct the host's transport", _NEVER, "global zone"),
 )
 
 
 def failure(answer: Completed) -> Failure:
     """Cause, remedy and retry class of an imgadm that did not exit 0; the cause ends with what it said."""
-    match answer.ending:
-        case Ending.EXITED:
-            return _exited(answer)
-        case Ending.NOT_FOUND:
-            return _missing()
-        case Ending.SIGNALLED:
-            return _unknown("it was ended by a signal", answer)
-        case Ending.DEADLINE:
-            return _unknown(f"it did not end within {answer.command.deadline_s:.0f} s", answer)
-        case Ending.LOST:
-            return _unknown("its answer was lost", answer)
-        case Ending.TOO_MUCH:
-            return _unknown("it printed more than any listing can be", answer)
+    return failures.failure(answer, _TABLE, _judgement)
 
 
 def says_gone(answer: Completed) -> bool:
@@ -186,45 +162,16 @@ def says_gone(answer: Completed) -> bool:
     return answer.ending is Ending.EXITED and answer.exit_code == NOT_INSTALLED
 
 
-def _exited(answer: Completed) -> Failure:
-    if answer.exit_code == _NOT_FOUND:
-        return _missing()
-    if answer.exit_code is not None and answer.exit_code > _NOT_FOUND:
-        return _unknown("it was ended by a signal", answer)
-    known = _said(answer)
-    if known is not None:
-        return Failure(_with_words(known.meaning, answer), known.remedy, known.retry)
-    if answer.exit_code == NOT_INSTALLED:
-        return Failure(_with_words("it is not there any more", answer), _LOOKS_ANEW, _LOOK)
-    if answer.exit_code == _USAGE:
-        remedy = "run as root in the global zone; compare with the usage of imgadm on the host"
-        return Failure(_with_words("imgadm refused to run", answer), remedy, _NEVER)
-    cause = _with_words(f"it failed with exit code {answer.exit_code}", answer)
-    return Failure(cause, "run the command by hand on the host and look", _LATER)
-
-
-def _said(answer: Completed) -> Said | None:
+def _judgement(answer: Completed) -> Said | None:
     """What the codes in the answer mean; of several the worst."""
     codes = [CODES.get(code) for code, _ in _CODE.findall(answer.stderr)]
     # Of several errors in one only the text names those inside.
     codes += [CODES[code] for code in CODES if f"({code})" in answer.stderr or f"{code}:" in answer.stderr]
     found = [known for known in codes if known is not None]
-    found += [known for text, known in _TEXTS if text in answer.stderr]
-    if not found:
-        return _NETWORK if _SERVER_ERROR.search(answer.stderr) else None
-    inner = [known for known in found if known is not CODES["MultiError"]] or found
-    return next((known for known in inner if known.retry is not _NOW), inner[0])
-
-
-def _missing() -> Failure:
-    return Failure("the host has no imgadm", "this is no SmartOS, or correct the PATH of the host's transport", _NEVER)
-
-
-def _unknown(what: str, answer: Completed) -> Failure:
-    return Failure(_with_words(f"{what}; what it has done is not known", answer), _LOOKS_ANEW, _LOOK)
-
-
-def _with_words(cause: str, answer: Completed) -> str:
-    said = answer.stderr.strip() or answer.stdout.strip()
-    lines = [line.strip() for line in said.splitlines() if line.strip()][:_SHOWN_LINES]
-    return f"{cause} ({' / '.join(lines)})" if lines else cause
+    found += [known for known in _TABLE if any(text in answer.stderr for text in known.texts)]
+    if found:
+        inner = [known for known in found if known is not CODES["MultiError"]] or found
+        return next((known for known in inner if known.retry is not _NOW), inner[0])
+    if _SERVER_ERROR.search(answer.stderr):
+        return _NETWORK
+    return CODES["ImageNotInstalled"] if says_gone(answer) else None

@@ -2,45 +2,25 @@
 
 import json
 import re
-from dataclasses import dataclass
 
+from providers.tools import failures
+from providers.tools.failures import LOOKS_ANEW, Said, said
 from reconciler.model.command import Completed, Ending, Failure, RetryClass
 
 _NOW, _LATER, _LOOK, _NEVER = RetryClass.NOW, RetryClass.LATER, RetryClass.LOOK_AGAIN, RetryClass.NEVER
-_USAGE = 2
-_NOT_FOUND = 127
-_SHOWN_LINES = 4
-
-_LOOKS_ANEW = "run again: the next pass looks at it anew"
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """Texts that vmadm prints for one trouble, what they mean, and what helps."""
-
-    meaning: str
-    remedy: str
-    retry: RetryClass
-    texts: tuple[str, ...]
-
-
-def _said(meaning: str, remedy: str, retry: RetryClass, *texts: str) -> Said:
-    return Said(meaning, remedy, retry, texts)
-
-
 TABLE = (
-    _said(
+    said(
         "we are not root in the global zone", "run as root there, or with spec.elevate of the Host", _NEVER, "FATAL: cannot run"
     ),
-    _said(
+    said(
         "the change was made, or not: vmadm waited in vain for the word of vminfod",
-        _LOOKS_ANEW,
+        LOOKS_ANEW,
         _LOOK,
         "watchForChanges",
         "timeout exceeded",
     ),
-    _said("vminfod does not answer", "see `svcs -x vminfod` on the host", _NOW, "VminfodEventStream ready timeout"),
-    _said(
+    said("vminfod does not answer", "see `svcs -x vminfod` on the host", _NOW, "VminfodEventStream ready timeout"),
+    said(
         "a service of the host does not answer",
         "see `svcs -x vminfod vmadmd` on the host",
         _NOW,
@@ -48,62 +28,62 @@ TABLE = (
         "connection refused",
         "Unable to tell vmadmd",
     ),
-    _said("it did not come up again in time", "look at its console on the host", _LOOK, "timed out waiting for zone to reboot"),
-    _said(
+    said("it did not come up again in time", "look at its console on the host", _LOOK, "timed out waiting for zone to reboot"),
+    said(
         "it was made, and did not say in time that it is set up",
         "look into its /var/svc/log and /var/log/vm/logs on the host",
         _LOOK,
         "timed out waiting for /var/svc/provisioning",
     ),
-    _said("its datasets could not be destroyed yet", "see who uses them on the host", _NOW, "delete failed after"),
-    _said(
+    said("its datasets could not be destroyed yet", "see who uses them on the host", _NOW, "delete failed after"),
+    said(
         "it is on its way to another state",
         "wait until it is there; look at /var/log/vm/logs when it stays so",
         _LATER,
         "Cannot start vm from state",
     ),
-    _said(
+    said(
         "disks can't change while it runs",
         "stop it, or permit that with lifecycle.disruption: restart",
         _LOOK,
         "only allowed when state is",
     ),
-    _said("a disk can't shrink", "state the size that it has, or more", _NEVER, "cannot resize disk"),
-    _said(
+    said("a disk can't shrink", "state the size that it has, or more", _NEVER, "cannot resize disk"),
+    said(
         "a nic names a tag that the host has not",
         "make an Etherstub or nic tag of that name, or correct nics[].over",
         _LATER,
         "Invalid nic tag",
     ),
-    _said(
+    said(
         "another guest of the host has the same MAC, address, VRID or VNC port",
         "see nics and console.vnc.port of the other guests; an address counts once on each nic tag and VLAN",
         _NEVER,
         "Conflict detected",
     ),
-    _said(
+    said(
         "a dataset is there that the guest needs the name of: a creation that did not get to its end leaves one",
         "look at it with `zfs list -r`, and destroy it by hand if no guest has it",
         _LATER,
         "dataset already exists",
     ),
-    _said("an object of that id is there already", _LOOKS_ANEW, _LOOK, "already exists"),
-    _said("it is not there any more", _LOOKS_ANEW, _LOOK, "No such zone configured", "not found", "No such zone"),
-    _said(
+    said("an object of that id is there already", LOOKS_ANEW, _LOOK, "already exists"),
+    said("it is not there any more", LOOKS_ANEW, _LOOK, "No such zone configured", "not found", "No such zone"),
+    said(
         "it is marked as indestructible on the host",
         "clear indestructible_zoneroot and indestructible_delegated by hand, if it may go",
         _LATER,
         "indestructible_",
     ),
-    _said("other guests share its volumes", "remove those first", _LATER, "shared by", "shares volumes"),
-    _said(
+    said("other guests share its volumes", "remove those first", _LATER, "shared by", "shares volumes"),
+    said(
         "images or guests were cloned from it",
         "remove what was cloned",
         _LATER,
         "ImageHasDependentClones",
         "has dependent clones",
     ),
-    _said(
+    said(
         "there is not enough space",
         "free space in the pool, or ask for less",
         _LATER,
@@ -111,17 +91,17 @@ TABLE = (
         "no space left",
         "ENOSPC",
     ),
-    _said("a dataset of it is in use", "see who uses it: a hold, a clone, a receive", _NOW, "dataset is busy"),
-    _said("another command holds it", _LOOKS_ANEW, _NOW, "lock file", "for lock", "lockfile"),
-    _said(
+    said("a dataset of it is in use", "see who uses it: a hold, a clone, a receive", _NOW, "dataset is busy"),
+    said("another command holds it", LOOKS_ANEW, _NOW, "lock file", "for lock", "lockfile"),
+    said(
         "this host has no bhyve",
         "write engine: kvm, or move it to a host that has it",
         _NEVER,
         "Bhyve Capable",
         "Bhyve not supported",
     ),
-    _said("vmadm does not know this brand", "correct brand or engine", _NEVER, "Unsupported brand", "bad_brand"),
-    _said(
+    said("vmadm does not know this brand", "correct brand or engine", _NEVER, "Unsupported brand", "bad_brand"),
+    said(
         "vmadm does not take the payload",
         "correct the fields that it names",
         _NEVER,
@@ -162,20 +142,8 @@ _GONE = re.compile(r"No such zone configured|VM \S+ not found")
 
 
 def failure(answer: Completed) -> Failure:
-    """Cause, remedy and retry class of a command that did not exit 0; the cause ends with what the tool said."""
-    match answer.ending:
-        case Ending.EXITED:
-            return _exited(answer)
-        case Ending.NOT_FOUND:
-            return _missing(answer)
-        case Ending.SIGNALLED:
-            return _unknown("it was ended by a signal", answer)
-        case Ending.DEADLINE:
-            return _unknown(f"it did not end within {answer.command.deadline_s:.0f} s", answer)
-        case Ending.LOST:
-            return _unknown("its answer was lost", answer)
-        case Ending.TOO_MUCH:
-            return _unknown("it printed more than any answer can be", answer)
+    """Cause, remedy and retry class of a command that did not exit 0; the cause ends with what vmadm said."""
+    return failures.failure(answer, TABLE, _judgement)
 
 
 def says_gone(answer: Completed) -> bool:
@@ -183,25 +151,7 @@ def says_gone(answer: Completed) -> bool:
     return answer.ending is Ending.EXITED and answer.exit_code == 1 and _GONE.search(answer.stderr) is not None
 
 
-def _exited(answer: Completed) -> Failure:
-    code = answer.exit_code
-    if code == _NOT_FOUND:
-        return _missing(answer)
-    if code is not None and code > _NOT_FOUND:
-        return _unknown("it was ended by a signal", answer)
-    if (judged := _judgement(answer)) is not None:
-        return judged
-    for known in TABLE:
-        if any(text in answer.stderr for text in known.texts):
-            return Failure(_with_words(known.meaning, answer), known.remedy, _NEVER if code == _USAGE else known.retry)
-    if code == _USAGE:
-        cause = _with_words("this vmadm does not know the command as we write it", answer)
-        return Failure(cause, "compare with `vmadm help` on the host; its version may not be supported", _NEVER)
-    cause = _with_words(f"it failed with exit code {code}", answer)
-    return Failure(cause, "look at /var/log/vm/logs on the host, and run the command by hand", _LATER)
-
-
-def _judgement(answer: Completed) -> Failure | None:
+def _judgement(answer: Completed) -> Said | None:
     """The answer of `vmadm validate`, one JSON object, in words."""
     try:
         found = json.loads(answer.stderr)
@@ -210,29 +160,12 @@ def _judgement(answer: Completed) -> Failure | None:
     if not isinstance(found, dict):
         return None
     if "bad_brand" in found:
-        cause = f"vmadm does not know the brand {found['bad_brand']}"
-        return Failure(_with_words(cause, answer), "correct brand or engine", _NEVER)
+        return said(f"vmadm does not know the brand {found['bad_brand']}", "correct brand or engine", _NEVER)
     lists = {name: [str(item) for item in found[name]] for name in _BAD if isinstance(found.get(name), list)}
-    said = [_BAD[name].format(", ".join(lists[name])) for name in _BAD if lists.get(name)]
-    if not said:
+    words = [_BAD[name].format(", ".join(lists[name])) for name in _BAD if lists.get(name)]
+    if not words:
         return None
     if all("image_uuid" in item for items in lists.values() for item in items):
         cause = "an image is not installed in that pool, is of another type than the brand needs, or could not be looked at"
-        return Failure(_with_words(cause, answer), "write a manifest for the Image, of the right type", _LATER)
-    return Failure(_with_words("; ".join(said), answer), "correct the fields that stand for these properties", _NEVER)
-
-
-def _missing(answer: Completed) -> Failure:
-    tool = answer.command.argv[0]
-    return Failure(f"the host has no {tool}", "give the transport a PATH that has it; on SmartOS /usr/vm/sbin", _NEVER)
-
-
-def _unknown(what: str, answer: Completed) -> Failure:
-    return Failure(_with_words(f"{what}; what it has done is not known", answer), _LOOKS_ANEW, _LOOK)
-
-
-def _with_words(cause: str, answer: Completed) -> str:
-    """The cause with the tool's own words, the last lines of them: there vmadm says why."""
-    said = answer.stderr.strip() or answer.stdout.strip()
-    lines = [line.strip() for line in said.splitlines() if line.strip()][-_SHOWN_LINES:]
-    return f"{cause} ({' / '.join(lines)})" if lines else cause
+        return said(cause, "write a manifest for the Image, of the right type", _LATER)
+    return said("; ".join(words), "correct the fields that stand for these properties", _NEVER)
