@@ -11,6 +11,7 @@ from reconciler.model.errors import InvalidValue, ReadError
 from reconciler.model.key import ObjectName, parse_object_name
 from reconciler.model.lifecycle import OnRemoval, Protect
 from reconciler.model.observed import Mark
+from reconciler.provider.readers import whole_json
 
 _NOW, _LATER, _LOOK, _NEVER = RetryClass.NOW, RetryClass.LATER, RetryClass.LOOK_AGAIN, RetryClass.NEVER
 
@@ -91,10 +92,7 @@ def read_description(text: str) -> tuple[Mark | None, str]:
 
 def read_rules(text: str) -> Iterator[Listed]:
     """The rules that `list -j` prints; ReadError for anything else."""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ReadError(0, "a JSON list of rules", text) from None
+    found = whole_json(text)
     if not isinstance(found, list) or not text.endswith("\n"):
         raise ReadError(0, "a whole JSON list of rules", text)
     for one in found:

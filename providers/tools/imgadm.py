@@ -1,6 +1,5 @@
 """imgadm: commands, what they print, and what their failures mean (smartos-vmadm.md 10)."""
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from providers.tools import failures
 from providers.tools.failures import LOOKS_ANEW, Said, said
 from reconciler.model.command import Completed, Ending, Failure, RetryClass
 from reconciler.model.errors import ReadError
+from reconciler.provider.readers import whole_json
 
 NOT_INSTALLED = 3
 """Exit code of `get` and `delete` for an image that is not there."""
@@ -61,7 +61,7 @@ def _of_pool(pool: str) -> tuple[str, ...]:
 
 def read_images(text: str) -> tuple[InstalledImage, ...]:
     """The images that `imgadm list -j` printed; ReadError for anything but a whole array of them."""
-    found = _parsed(text)
+    found = whole_json(text)
     if not isinstance(found, list):
         raise ReadError(1, "an array of images", text)
     return tuple(_images(found))
@@ -69,18 +69,7 @@ def read_images(text: str) -> tuple[InstalledImage, ...]:
 
 def read_image(text: str) -> InstalledImage:
     """The image that `imgadm get` printed; ReadError for anything else."""
-    return next(_images([_parsed(text)]))
-
-
-def _parsed(text: str) -> object:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as broken:
-        lines = text.splitlines()
-        line = lines[broken.lineno - 1] if broken.lineno <= len(lines) else ""
-        raise ReadError(broken.lineno, f"JSON ({broken.msg})", line) from None
-    except (ValueError, RecursionError):
-        raise ReadError(1, "JSON that can be read", text) from None
+    return next(_images([whole_json(text)]))
 
 
 def _images(found: list[object]) -> Iterator[InstalledImage]:

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from reconciler.model.errors import ReadError
 from reconciler.model.value import Value
+from reconciler.provider.readers import whole_json
 
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _NUMBER = re.compile(r"-?[0-9]+")
@@ -98,7 +99,7 @@ class Guest(JsonObject):
 
 def read_guests(text: str) -> tuple[Guest, ...]:
     """The guests that `vmadm lookup -j` printed; ReadError for anything but a whole array of guests."""
-    found = _parsed(text)
+    found = whole_json(text)
     if not isinstance(found, list):
         raise ReadError(1, "an array of guests", text)
     return tuple(_guests(found))
@@ -106,18 +107,7 @@ def read_guests(text: str) -> tuple[Guest, ...]:
 
 def read_guest(text: str) -> Guest:
     """The guest that `vmadm get` printed; ReadError for anything else."""
-    return next(_guests([_parsed(text)]))
-
-
-def _parsed(text: str) -> object:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as broken:
-        lines = text.splitlines()
-        line = lines[broken.lineno - 1] if broken.lineno <= len(lines) else ""
-        raise ReadError(broken.lineno, f"JSON ({broken.msg})", line) from None
-    except (ValueError, RecursionError):
-        raise ReadError(1, "JSON that can be read", text) from None
+    return next(_guests([whole_json(text)]))
 
 
 def _guests(found: list[object]) -> Iterator[Guest]:

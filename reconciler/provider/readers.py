@@ -1,5 +1,6 @@
 """Strict readers of tool output: a shape that is not the expected one is an error, never fewer objects."""
 
+import json
 from collections.abc import Iterator
 
 from reconciler.model.errors import ReadError
@@ -37,3 +38,16 @@ def one_of(text: str, allowed: frozenset[str], line: int, name: str) -> str:
     if text not in allowed:
         raise ReadError(line, f"{name} to be one of {', '.join(sorted(allowed))}", text)
     return text
+
+
+def whole_json(text: str) -> object:
+    """The value of a JSON document; ReadError with the line at fault for anything else."""
+    try:
+        found: object = json.loads(text)
+    except json.JSONDecodeError as broken:
+        lines = text.splitlines()
+        line = lines[broken.lineno - 1] if broken.lineno <= len(lines) else ""
+        raise ReadError(broken.lineno, f"JSON ({broken.msg})", line) from None
+    except (ValueError, RecursionError):
+        raise ReadError(1, "JSON that can be read", text) from None
+    return found
