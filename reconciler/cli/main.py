@@ -32,9 +32,9 @@ _COMMANDS = {
 }
 
 
-_YOUNG_OBJECTS = 20_000
-"""New objects between two looks for cycles. After every 700, Python's default, it is a tenth of a start: what is imported and
-loaded stays."""
+_NEW_OBJECTS = 500_000
+"""New objects before Python first looks for cycles. What is imported and loaded stays: looking through it again and again, as
+Python does after every 700, is a tenth of a start. `run` sets another measure once it has begun."""
 
 
 class _LazyGroup(click.Group):
@@ -83,7 +83,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Runs the command line and exits."""
-    gc.set_threshold(_YOUNG_OBJECTS)
+    gc.set_threshold(_NEW_OBJECTS)
     signal.signal(signal.SIGTERM, _terminated)
     code = run(sys.argv[1:])
     _drop_unwritten()

@@ -1,6 +1,7 @@
 """`reconciler run`: the controller."""
 
 import asyncio
+import gc
 import os
 import random
 import signal
@@ -28,6 +29,9 @@ from reconciler.desired.layout import TOP
 from reconciler.model.guardrails import Guardrails
 from reconciler.provider.registry import Registry
 from reconciler.source.opening import opened
+
+_NEW_OBJECTS = 20_000
+"""New objects between two looks for cycles, which in a process that runs for months must not gather."""
 
 
 @click.command("run")
@@ -108,6 +112,9 @@ async def _forever(
     interval_s: float,
     ceilings: Guardrails | None,
 ) -> int:
+    # What was loaded so far stays, and need not be looked through.
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS)
     location = location_of(choice)
     source = opened(location, state, os.environ, only=TOP, accept_rewrite=choice.accept_rewrite)
     async with AsyncExitStack() as stack:
