@@ -25,7 +25,7 @@ class Spec(BaseModel):
     Names are camelCase as in the manifest; a field that was not written is not ours to manage.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 Size: TypeAlias = Annotated[
