@@ -178,8 +178,9 @@ def _cpu() -> float:
 def _views(desired: Desired, there: Mapping[str, Seen], registry: Registry) -> list[HostView]:
     views = []
     for host, seen in there.items():
-        assert seen.inventory.facts is not None
-        backends = {kind: provider.backends[0](seen.inventory.facts) for kind, provider in registry.provider_of.items()}
+        facts = seen.inventory.facts
+        assert facts is not None
+        backends = {kind: provider.backends(facts.system)[0](facts) for kind, provider in registry.provider_of.items()}
         resources = desired.resources[host]
         views.append(HostView(desired.hosts[host], resources, seen.inventory, backends, ledger=seen.ledger))
     return views

@@ -47,7 +47,7 @@ def prepared(tree: Path) -> Prepared:
         for name, (code, out, err) in ANSWERS.items()
     }
     facts = HostFacts("SunOS", "5.11", "omnios-r151054", "1", {"hostname": "hv02", "hostId": "1"}, probed)
-    backend = registry.provider_of["Dataset"].backends[0](facts)
+    backend = registry.provider_of["Dataset"].backends(facts.system)[0](facts)
     asked = backend.probes({"Dataset": frozenset({"properties.quota"}), "Volume": frozenset({"size"})})[0].command
     properties = asked.argv[-1].split(",")
     lines = "".join(f"tank\t{name}\t{'filesystem' if name == 'type' else '-'}\t-\n" for name in properties)

@@ -4,17 +4,26 @@ Kinds, and what turns them into commands of `dladm`, `nictagadm` and `fwadm` and
 is in `providers.tools`.
 """
 
-from providers.crossbow.illumos import FACT_PROBES, IllumosBackend
+from providers.crossbow.facts import FACT_PROBES
 from providers.crossbow.kinds import ETHERSTUB, NIC_TAG, OF_CLASS, VNIC
 from providers.crossbow.rules import FIREWALL_RULE
-from providers.crossbow.smartos import SmartosBackend
-from reconciler.provider.contract import Provider
+from reconciler.provider.contract import Backend, Provider
+
+
+def _backends(system: str) -> tuple[type[Backend], ...]:
+    if system != "SunOS":
+        return ()
+    from providers.crossbow.illumos import IllumosBackend
+    from providers.crossbow.smartos import SmartosBackend
+
+    return IllumosBackend, SmartosBackend
+
 
 PROVIDER = Provider(
     name="crossbow",
     summary="virtual network links and firewall rules",
     kinds=(ETHERSTUB, VNIC, FIREWALL_RULE, *OF_CLASS.values(), NIC_TAG),
-    backends=(IllumosBackend, SmartosBackend),
+    backends=_backends,
     fact_probes=FACT_PROBES,
 )
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from providers.crossbow import vnics
+from providers.crossbow.facts import FACTS
 from providers.crossbow.kinds import MISSING, OF_CLASS
 from providers.tools import dladm, dladm_errors
 from providers.tools.dladm_rows import Link, Vnic, read_addresses, read_links, read_properties, read_stored, read_vnics
@@ -17,10 +18,6 @@ from reconciler.model.observed import EVERY_FIELD, REMOVAL, Observed, Removal
 from reconciler.model.value import Value
 from reconciler.provider.contract import Refusal, Served, Support
 
-FACTS = probe("crossbow.vnic-zones", "dladm", "show-vnic", "-p", "-o", "link,zone")
-"""Whether there is a dladm, and whether it tells which zone a VNIC is in: older ones have no column ZONE."""
-
-FACT_PROBES = (FACTS,)
 LINKS, STORED, VNICS, SETTINGS, ADDRESSES, CONFIRM = (
     f"crossbow.{name}" for name in ("links", "stored-links", "vnics", "link-properties", "addresses", "confirm")
 )
@@ -37,8 +34,6 @@ _NO_COLUMN = "unknown output field"
 
 def support(facts: HostFacts, *, is_smartos: bool) -> Support:
     """Whether the host is of this sort and has a dladm that answers."""
-    if facts.system != "SunOS":
-        return Support(Served.NO, f"links of {facts.system} can't be managed yet", "move the manifest to an illumos host")
     if facts.version.startswith("joyent_") is not is_smartos:
         return Support(Served.NO, "it is another illumos", "nothing to do")
     answer = facts.probed.get(FACTS.name)

@@ -1,15 +1,23 @@
 """Provider kvm: hardware-virtualised guests."""
 
 from providers.kvm.kinds import VIRTUAL_MACHINE
-from providers.kvm.smartos import SmartosMachines
-from providers.tools.vmadm_guests import POOLS
-from reconciler.provider.contract import Provider
+from providers.tools.vmadm_facts import POOLS
+from reconciler.provider.contract import Backend, Provider
+
+
+def _backends(system: str) -> tuple[type[Backend], ...]:
+    if system != "SunOS":
+        return ()
+    from providers.kvm.smartos import SmartosMachines
+
+    return (SmartosMachines,)
+
 
 PROVIDER = Provider(
     name="kvm",
     summary="virtual machines",
     kinds=(VIRTUAL_MACHINE,),
-    backends=(SmartosMachines,),
+    backends=_backends,
     fact_probes=(POOLS,),
 )
 

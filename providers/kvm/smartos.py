@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from providers.kvm.refusals import refusal
-from providers.tools import vmadm_fields, vmadm_guests, vmadm_steps
+from providers.tools import vmadm_facts, vmadm_fields, vmadm_guests, vmadm_steps
 from reconciler.model.change import Change
 from reconciler.model.command import Completed, Failure, Outputs, Probe, Step
 from reconciler.model.facts import HostFacts
@@ -22,11 +22,11 @@ class SmartosMachines:
     """Virtual machines of a SmartOS host."""
 
     def __init__(self, facts: HostFacts) -> None:
-        self.pools = vmadm_guests.pools_of(facts)
+        self.pools = vmadm_facts.pools_of(facts)
 
     @classmethod
     def serves(cls, facts: HostFacts) -> Support:
-        return Support(Served.YES) if vmadm_guests.is_smartos(facts) else _NO
+        return Support(Served.YES) if vmadm_facts.is_smartos(facts) else _NO
 
     def probes(self, fields: Mapping[str, frozenset[str]]) -> tuple[Probe, ...]:
         return vmadm_guests.guest_probes(_KIND, fields)

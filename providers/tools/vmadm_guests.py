@@ -1,6 +1,5 @@
 """Guests of one kind on a SmartOS host: what to ask for, and what the answers say."""
 
-import re
 from collections.abc import Iterable, Mapping
 
 from providers.tools import vmadm, vmadm_errors, zfs_errors
@@ -11,29 +10,11 @@ from providers.tools.vmadm_storage import LIST_STORAGE, LIST_VOLUMES, Storage, r
 from reconciler.model.change import Change, Verb
 from reconciler.model.command import Completed, Failure, Outputs, Probe, probe
 from reconciler.model.errors import ReadError
-from reconciler.model.facts import HostFacts
 from reconciler.model.observed import EVERY_FIELD, REMOVAL, Observed
 from reconciler.provider.guest import FINISHED
 
 GUESTS, STORAGE, VOLUMES = "vmadm.guests", "vmadm.storage", "vmadm.volumes"
 """Names of the probes. Both providers of guests ask the same, so that each command runs once."""
-
-POOLS = probe("vmadm.pools", "zfs", "list", "-Hp", "-d", "0", "-o", "name")
-"""A fact probe: the pools that a guest can lie in."""
-
-_SMARTOS = re.compile(r"joyent_[0-9]{8}T[0-9]{6}Z")
-
-
-def is_smartos(facts: HostFacts) -> bool:
-    return _SMARTOS.match(facts.version) is not None
-
-
-def pools_of(facts: HostFacts) -> frozenset[str] | None:
-    """The pools of the host; None where it could not tell."""
-    answer = facts.probed.get(POOLS.name)
-    if answer is None or not answer.succeeded:
-        return None
-    return frozenset(name for name in answer.stdout.split("\n") if name)
 
 
 def guest_probes(kind: str, fields: Mapping[str, frozenset[str]]) -> tuple[Probe, ...]:

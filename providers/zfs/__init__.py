@@ -3,16 +3,22 @@
 Kinds, and what turns them into `zfs` commands and back. What the tools themselves say and take is in `providers.tools`.
 """
 
-from providers.zfs.backend import ZfsBackend
 from providers.zfs.capabilities import FACT_PROBES
 from providers.zfs.kinds import DATASET, POOL, VOLUME
-from reconciler.provider.contract import Provider
+from reconciler.provider.contract import Backend, Provider
+
+
+def _backends(_system: str) -> tuple[type[Backend], ...]:
+    from providers.zfs.backend import ZfsBackend
+
+    return (ZfsBackend,)
+
 
 PROVIDER = Provider(
     name="zfs",
     summary="ZFS pools, datasets and volumes",
     kinds=(POOL, DATASET, VOLUME),
-    backends=(ZfsBackend,),
+    backends=_backends,
     fact_probes=FACT_PROBES,
 )
 

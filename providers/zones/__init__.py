@@ -1,15 +1,23 @@
 """Provider zones: zones and the images that guests are made of."""
 
-from providers.tools.vmadm_guests import POOLS
+from providers.tools.vmadm_facts import POOLS
 from providers.zones.kinds import IMAGE, ZONE
-from providers.zones.smartos import SmartosZones
-from reconciler.provider.contract import Provider
+from reconciler.provider.contract import Backend, Provider
+
+
+def _backends(system: str) -> tuple[type[Backend], ...]:
+    if system != "SunOS":
+        return ()
+    from providers.zones.smartos import SmartosZones
+
+    return (SmartosZones,)
+
 
 PROVIDER = Provider(
     name="zones",
     summary="zones and the images that guests are made of",
     kinds=(ZONE, IMAGE),
-    backends=(SmartosZones,),
+    backends=_backends,
     fact_probes=(POOLS,),
 )
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from providers.tools import vmadm_fields, vmadm_guests, vmadm_steps
+from providers.tools import vmadm_facts, vmadm_fields, vmadm_guests, vmadm_steps
 from providers.tools.vmadm_objects import Guest
 from providers.zones import images
 from providers.zones.refusals import refusal
@@ -24,11 +24,11 @@ class SmartosZones:
     """Zones and images of a SmartOS host."""
 
     def __init__(self, facts: HostFacts) -> None:
-        self.pools = vmadm_guests.pools_of(facts)
+        self.pools = vmadm_facts.pools_of(facts)
 
     @classmethod
     def serves(cls, facts: HostFacts) -> Support:
-        return Support(Served.YES) if vmadm_guests.is_smartos(facts) else _NO
+        return Support(Served.YES) if vmadm_facts.is_smartos(facts) else _NO
 
     def probes(self, fields: Mapping[str, frozenset[str]]) -> tuple[Probe, ...]:
         found = (*vmadm_guests.guest_probes("Zone", fields), *images.probes(fields))

@@ -74,7 +74,7 @@ async def observe(
 
 def _choose(provider: Provider, facts: HostFacts) -> _Chosen:
     refusals = []
-    for backend in provider.backends:
+    for backend in provider.backends(facts.system):
         support = backend.serves(facts)
         if support.served is Served.YES:
             return _Chosen(backend(facts))

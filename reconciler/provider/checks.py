@@ -68,9 +68,10 @@ def backend_for(provider: Provider, facts: HostFacts, run: Run) -> Backend:
     """The provider's backend for a host, chosen as the engine does it; ContractError when none or more than one serves it."""
     probed = {probe.name: run(probe.command) for probe in provider.fact_probes}
     whole = replace(facts, probed=probed)
-    serving = [backend for backend in provider.backends if backend.serves(whole).served is Served.YES]
+    backends = provider.backends(facts.system)
+    serving = [backend for backend in backends if backend.serves(whole).served is Served.YES]
     if len(serving) != 1:
-        said = "; ".join(f"{backend.__name__}: {backend.serves(whole)}" for backend in provider.backends)
+        said = "; ".join(f"{backend.__name__}: {backend.serves(whole)}" for backend in backends)
         raise ContractError(f"{len(serving)} backends of {provider.name} serve {facts.system} ({said})")
     return serving[0](whole)
 

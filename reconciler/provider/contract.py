@@ -5,7 +5,7 @@ The engine calls in this order: `serves` once per host and boot; `probes` and `r
 step and after an answer that can't be trusted. All of it is pure: same arguments, same answer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -100,11 +100,13 @@ class Backend(Protocol):
 class Provider:
     """A plugin: its kinds, its backends, and what it must know of a host to choose among them.
 
+    `backends` gives those for a kind of system, as `uname -s` names it; where there is none, it has nothing of that provider.
+    It imports them then and not before: a run pays for the tools of the systems that it meets.
     `fact_probes` are run once per boot; their answers are in `HostFacts.probed`, whatever their exit code.
     """
 
     name: str
     summary: str
     kinds: tuple[Kind, ...]
-    backends: tuple[type[Backend], ...]
+    backends: Callable[[str], tuple[type[Backend], ...]]
     fact_probes: tuple[Probe, ...] = ()

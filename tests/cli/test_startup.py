@@ -18,6 +18,20 @@ def test_help_imports_no_heavy_library() -> None:
     assert "plan" in done.stdout
 
 
+def test_what_drives_the_tools_of_a_system_is_loaded_when_such_a_host_is_met() -> None:
+    script = (
+        "import sys; from reconciler.controller.installed import installed_registry; "
+        "registry = installed_registry(); loaded = lambda: 'providers.tools.vmadm' in sys.modules; before = loaded(); "
+        "met = lambda system: [one.__name__ for provider in registry.providers for one in provider.backends(system)]; "
+        "print(before, met('Linux'), loaded(), met('SunOS'), loaded())"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+
+    of_illumos = ["IllumosBackend", "SmartosBackend", "SmartosMachines", "ZfsBackend", "SmartosZones"]
+    assert done.stdout.strip() == f"False ['ZfsBackend'] False {of_illumos} True"
+
+
 def test_every_command_of_the_list_loads_and_explains_itself() -> None:
     from click.testing import CliRunner
 

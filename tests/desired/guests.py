@@ -13,7 +13,10 @@ from reconciler.provider.contract import Provider
 from reconciler.provider.registry import Registry
 
 GUESTS = Registry.of(
-    [Provider("zones", "zones and images", (ZONE, IMAGE), ()), Provider("kvm", "machines", (VIRTUAL_MACHINE,), ())]
+    [
+        Provider("zones", "zones and images", (ZONE, IMAGE), lambda _system: ()),
+        Provider("kvm", "machines", (VIRTUAL_MACHINE,), lambda _system: ()),
+    ]
 )
 ORIGIN = Origin("hosts/hv01/a.yaml", 1, 1)
 

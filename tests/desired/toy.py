@@ -71,7 +71,7 @@ def _check_box_name(name: str) -> None:
 
 BOX = Kind("Box", BoxSpec, "a box", contained_in=("Box",), check_name=_check_box_name, check_spec=_check_box)
 ROPE = Kind("Rope", RopeSpec, "a rope")
-TOY = Registry.of([Provider("toy", "boxes and ropes", (BOX, ROPE), ())])
+TOY = Registry.of([Provider("toy", "boxes and ropes", (BOX, ROPE), lambda _system: ())])
 
 
 def box(name: str, spec: str = "", metadata: str = "", lifecycle: str = "") -> str:

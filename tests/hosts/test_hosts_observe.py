@@ -182,7 +182,7 @@ class Mute(Asking):
 
 def provider(backend: type[Asking]) -> Provider:
     kind = Kind(backend.kind, Shape, "a thing")
-    return Provider(backend.kind.lower(), "things", (kind,), (backend,))
+    return Provider(backend.kind.lower(), "things", (kind,), lambda _system: (backend,))
 
 
 def look_with(transport: Emulated, *backends: type[Asking]) -> Look:

@@ -26,7 +26,7 @@ SAMPLE = Sample(ObjectName("Dataset", "zones/checked"), {"properties.atime": "of
 
 
 def with_backend(backend: type[Backend]) -> Provider:
-    return replace(PROVIDER, backends=(backend,))
+    return replace(PROVIDER, backends=lambda _system: (backend,))
 
 
 def with_kind(kind: Kind) -> Provider:

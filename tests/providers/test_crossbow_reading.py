@@ -179,7 +179,6 @@ def test_an_older_dladm_is_not_asked_for_zones() -> None:
     [
         (facts(), (Served.YES, Served.NO)),
         (facts("joyent_20250101T000000Z"), (Served.NO, Served.YES)),
-        (facts(system="Linux"), (Served.NO, Served.NO)),
         (facts(answer=Completed(FACTS.command, Ending.NOT_FOUND, None)), (Served.NO, Served.NO)),
         (facts(answer=Completed(FACTS.command, Ending.LOST, None)), (Served.UNREADABLE, Served.NO)),
     ],

@@ -24,7 +24,7 @@ EVERYTHING = """
 
 
 def test_the_kind_is_described_whole() -> None:
-    check_kinds(Provider("kvm", "virtual machines", (VIRTUAL_MACHINE,), ()))
+    check_kinds(Provider("kvm", "virtual machines", (VIRTUAL_MACHINE,), lambda _system: ()))
 
 
 def test_every_field_becomes_a_canonical_value() -> None:

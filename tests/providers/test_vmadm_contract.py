@@ -141,7 +141,7 @@ def test_a_guest_that_could_lie_in_several_pools_needs_to_be_told_which(smartos:
 def test_other_systems_are_not_served(smartos: TryoutHost, provider: Provider) -> None:
     facts = replace(smartos.facts, version="omnios-r151054")
 
-    (backend,) = provider.backends
+    (backend,) = provider.backends(facts.system)
     assert backend.serves(facts).served is Served.NO
 
 

@@ -31,7 +31,7 @@ EVERYTHING = f"""
 
 
 def test_kinds_are_described_whole() -> None:
-    check_kinds(Provider("zones", "zones and images", (ZONE, IMAGE), ()))
+    check_kinds(Provider("zones", "zones and images", (ZONE, IMAGE), lambda _system: ()))
 
 
 def test_people_are_told_of_every_field_items_and_free_keys_too() -> None:

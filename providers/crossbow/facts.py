@@ -1,0 +1,8 @@
+"""What must be known of a host before its links can be asked for."""
+
+from reconciler.model.command import probe
+
+FACTS = probe("crossbow.vnic-zones", "dladm", "show-vnic", "-p", "-o", "link,zone")
+"""Whether there is a dladm, and whether it tells which zone a VNIC is in: older ones have no column ZONE."""
+
+FACT_PROBES = (FACTS,)
