@@ -8,6 +8,7 @@ _HERE = Path(__file__).resolve().parent
 _SCRIPTS = {
     "startup.py": ("--rounds", "10"),
     "planning.py": ("--rounds", "3", "--sizes", "10000"),
+    "guests.py": ("--rounds", "10", "--sizes", "300"),
     "commit.py": ("--commits", "20"),
     "datasets.py": ("--rounds", "3", "--sizes", "500"),
 }
