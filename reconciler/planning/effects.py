@@ -33,7 +33,7 @@ def with_effects(
     draft: Draft, kind: Kind, resource: Resource, observed: Observed, fields: tuple[FieldChange, ...]
 ) -> tuple[FieldChange, ...] | Refused:
     """The same changes, each with what it costs; or why one of them may not be made now."""
-    if observed.running is None:
+    if observed.running is None or not (fields or observed.pending_restart):
         return fields
     backend, protect = draft.view.backends[kind.name], _protect(draft, resource, observed)
     runs_on = observed.running and not any(field.name == STATE and field.after == "stopped" for field in fields)

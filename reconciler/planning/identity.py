@@ -31,16 +31,19 @@ def named_by_manifests(view: HostView, kinds: Mapping[str, Kind]) -> HostView:
             names[ObjectName(key.kind, str(fields[field]))] = key.name
     if not names:
         return view
+    named = frozenset(name.kind for name in names)
     objects = {}
     for observed in view.inventory.objects.values():
-        name = names.get(ObjectName(observed.name.kind, observed.identity))
-        references = tuple(ObjectName(one.kind, names.get(one, one.name)) for one in observed.references)
-        if name is not None or references != observed.references:
-            observed = replace(
-                observed, name=observed.name._replace(name=name) if name else observed.name, references=references
-            )
+        if observed.name.kind in named and (name := names.get(ObjectName(observed.name.kind, observed.identity))) is not None:
+            observed = replace(observed, name=observed.name._replace(name=name))
+        if any(one in names for one in observed.references):
+            references = tuple(ObjectName(one.kind, names.get(one, one.name)) for one in observed.references)
+            observed = replace(observed, references=references)
         objects[observed.name] = observed
-    resources = {key: _with_names(resource, names) for key, resource in view.resources.items()}
+    resources = {
+        key: _with_names(resource, names) if any(not named.isdisjoint(one.kinds) for one in resource.references) else resource
+        for key, resource in view.resources.items()
+    }
     return replace(view, inventory=replace(view.inventory, objects=objects), resources=resources)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Annotated, NamedTuple, TypeAlias, TypeVar, get_args
 
@@ -17,6 +17,9 @@ from reconciler.provider.field import Changing, Entries, FieldRule, Group, Items
 from reconciler.provider.pydantic_errors import raising_custom
 
 Found = TypeVar("Found")
+
+_NAMES_KEPT = 4096
+"""Names of fields within items and maps whose places are remembered for each kind: objects mostly have the same."""
 
 
 class Spec(BaseModel):
@@ -155,8 +158,13 @@ class Kind:
 
     def rule(self, name: str) -> FieldRule:
         """The rule of a dotted field name; InvalidValue when the kind has no such field."""
-        if rule := self.known_rules.get(name):
-            return rule
+        return self.known_rules.get(name) or self._rules_below(name)
+
+    @cached_property
+    def _rules_below(self) -> Callable[[str], FieldRule]:
+        return lru_cache(_NAMES_KEPT)(self._rule_below)
+
+    def _rule_below(self, name: str) -> FieldRule:
         if name in self.completion:
             return _COMPLETION
         if name in self.items:
@@ -177,6 +185,13 @@ class Kind:
 
     def in_item(self, name: str) -> "InItem | None":
         """Where in a list of items a dotted field name lies; None where it lies in none."""
+        return self._places(name)
+
+    @cached_property
+    def _places(self) -> Callable[[str], "InItem | None"]:
+        return lru_cache(_NAMES_KEPT)(self._place)
+
+    def _place(self, name: str) -> "InItem | None":
         head, dot, rest = name.partition(".")
         if not dot or head not in self.items:
             return None
