@@ -15,8 +15,10 @@ from reconciler.model.origin import Origin
 from reconciler.model.plan import Blocked, Miss, Reason, Released
 from reconciler.model.resource import Resource
 from reconciler.model.trash import Trashing
+from reconciler.model.value import Value
 from reconciler.planning.ownership import Ownership, ownership
 from reconciler.planning.view import HostView
+from reconciler.provider.contract import Refusal
 from reconciler.provider.kind import Kind
 
 
@@ -38,6 +40,7 @@ class Draft:
     `moved_away` gives the new key of objects that are renamed, `carried_by` the key of the rename that takes another along.
     `spared` are objects that a manifest means to rename and may not: whatever else is wrong, they are not pruned. `stamp` is
     what this plan writes on what it puts into the trash: its time and its group. `after` holds waits that no reference tells.
+    `refusals` keeps by kind what the backend said of a field at a value: most objects have most of both in common.
     """
 
     view: HostView
@@ -56,6 +59,7 @@ class Draft:
     spared: set[ObjectName] = field(default_factory=set)
     wants: set[tuple[str, str]] = field(default_factory=set)
     after: dict[Key, set[Key]] = field(default_factory=dict)
+    refusals: dict[str, dict[tuple[str, type, Value], Refusal | None]] = field(default_factory=dict)
     ceilings: Guardrails | None = None
 
     @property
@@ -82,12 +86,12 @@ class Draft:
         """Whose an object is: by its mark; where there is no room for one, by the ledger, by what it was made with, or because
         we were about to make it when it was not there."""
         found = ownership(observed, self.owner, self.host_id)
-        kind, key = self.kinds[observed.name.kind], self.key(observed.name)
-        if found is Ownership.UNMARKED and not kind.carries_mark:
-            is_derived = kind.is_derived is not None and kind.is_derived(self.owner, key, observed.fields)
-            is_ours = is_derived or key in self.view.ledger or key in self.view.begun
-            return Ownership.OURS if is_ours else found
-        return found
+        if found is not Ownership.UNMARKED or (kind := self.kinds[observed.name.kind]).carries_mark:
+            return found
+        key = self.key(observed.name)
+        is_derived = kind.is_derived is not None and kind.is_derived(self.owner, key, observed.fields)
+        is_ours = is_derived or key in self.view.ledger or key in self.view.begun
+        return Ownership.OURS if is_ours else found
 
     def mark(self, resource: Resource) -> Mark | None:
         """The mark that the resource's object must bear; None where there is no room for one."""

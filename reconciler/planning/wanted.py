@@ -169,8 +169,14 @@ def _block_in_trash(draft: Draft, resource: Resource, kept: Observed, verb: Verb
 
 def _is_refused_by_system(draft: Draft, backend: Backend, resource: Resource, verb: Verb) -> bool:
     stated = {**resource.fields, **(resource.created_with or {})} if verb is Verb.CREATE else resource.fields
+    kind = resource.key.kind
+    told = draft.refusals.setdefault(kind, {})
     for name, value in (("metadata.name", resource.key.name), *stated.items()):
-        if refused := backend.refusal(resource.key.kind, name, value):
+        # True is no other key than 1, and may be refused where 1 is not.
+        asked = (name, type(value), value)
+        if asked not in told:
+            told[asked] = backend.refusal(kind, name, value)
+        if refused := told[asked]:
             place = draft.desired.place(resource, name if name.startswith("metadata.") else f"spec.{name}")
             draft.block(resource.key, verb, Reason.UNSUPPORTED, refused.cause, refused.remedy, place)
             return True
