@@ -15,6 +15,8 @@ def printed(value: object, margin: str = "\n") -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < _LARGEST_WHOLE else repr(value)
     if isinstance(value, Mapping):
