@@ -2,29 +2,32 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from reconciler.controller.installed import installed_registry
 from reconciler.desired.entry import TooLarge, TreeEntry
 from reconciler.desired.tree import ValidTree, load
-from reconciler.model.command import Command, Completed, Ending
-from reconciler.model.facts import HostFacts
-from reconciler.model.observed import Inventory
+from reconciler.model.change import Verb
+from reconciler.model.desired import Desired
 from reconciler.model.plan import PlanSource
 from reconciler.planning.planner import plan
 from reconciler.planning.render_json import plan_document
 from reconciler.planning.render_text import plan_lines
-from reconciler.planning.view import HostView
-from reconciler.provider.contract import Backend
 from reconciler.provider.registry import Registry
+from tests.company import NOW, RecordedHost, recorded, view
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-ANSWERS = {
-    "zfs.version": (2, "", "unrecognized command 'version'\n"),
-    "zfs.pools": (0, "tank\nzones\n", ""),
-    "zfs.properties": (2, "", "missing property argument\n"),
-}
+EDITS = (
+    ("memory: 512MiB", "memory: 1GiB"),
+    ("cpus: 2", "cpus: 4"),
+    ("quota: 20GiB", "quota: 30GiB"),
+    ("ports: [5432]", "ports: [5433]"),
+    ("maxBandwidth: 500Mbps", "maxBandwidth: 1Gbps"),
+    ("over: kitchen0\n      ips: [10.77.0.10/24]", "over: admin\n      ips: [10.77.0.10/24]"),
+    ("name: zones/scratch", "name: zones/scratch2"),
+    ("name: mailer", "name: mailer2"),
+)
+"""One change of each sort to the company: of fields that act at once, at a boot and by a restart, and of what there is."""
 
 
 @dataclass(frozen=True)
@@ -33,45 +36,45 @@ class Prepared:
 
     registry: Registry
     files: dict[str, bytes]
-    backend: Backend
-    facts: HostFacts
-    answer: Completed
+    hosts: dict[str, RecordedHost]
 
 
 def prepared(tree: Path) -> Prepared:
-    """Reads the tree and makes a backend; I/O is allowed here."""
+    """Reads the tree, makes its hosts so and looks at them; I/O is allowed here."""
     registry = installed_registry()
     files = {str(path.relative_to(tree)): path.read_bytes() for path in sorted(tree.rglob("*.yaml"))}
-    probed = {
-        name: Completed(Command(("zfs",), changes=False), Ending.EXITED, code, out, err)
-        for name, (code, out, err) in ANSWERS.items()
-    }
-    facts = HostFacts("SunOS", "5.11", "omnios-r151054", "1", {"hostname": "hv02", "hostId": "1"}, probed)
-    backend = registry.provider_of["Dataset"].backends(facts.system)[0](facts)
-    asked = backend.probes({"Dataset": frozenset({"properties.quota"}), "Volume": frozenset({"size"})})[0].command
-    properties = asked.argv[-1].split(",")
-    lines = "".join(f"tank\t{name}\t{'filesystem' if name == 'type' else '-'}\t-\n" for name in properties)
-    return Prepared(registry, files, backend, facts, Completed(asked, Ending.EXITED, 0, lines))
+    with TemporaryDirectory() as state:
+        return Prepared(registry, files, recorded(tree, loaded(registry, files), registry, Path(state)))
+
+
+def loaded(registry: Registry, files: dict[str, bytes]) -> Desired:
+    """What a valid tree of these files wants."""
+
+    def read(blobs: Sequence[str]) -> list[bytes | TooLarge]:
+        return [files[blob] for blob in blobs]
+
+    tree = load([TreeEntry(path, path, size_bytes=len(data)) for path, data in files.items()], read, registry, revision="r")
+    assert isinstance(tree, ValidTree)
+    return tree.desired
+
+
+def edited(files: dict[str, bytes]) -> dict[str, bytes]:
+    """The same files with every one of `EDITS` made."""
+    texts = {path: data.decode() for path, data in files.items()}
+    for before, after in EDITS:
+        assert any(before in text for text in texts.values()), f"{before!r} is nowhere in desired-state/"
+        texts = {path: text.replace(before, after) for path, text in texts.items()}
+    return {path: text.encode() for path, text in texts.items()}
 
 
 def load_and_plan(before: Prepared) -> None:
-    """Validates the tree, reads a probe's answer, plans, and renders the plan both ways."""
-
-    def read(blobs: Sequence[str]) -> list[bytes | TooLarge]:
-        return [before.files[blob] for blob in blobs]
-
-    entries = [TreeEntry(path, path, size_bytes=len(data)) for path, data in before.files.items()]
-    tree = load(entries, read, before.registry, revision="r")
-    assert isinstance(tree, ValidTree)
-    fields = {"Dataset": frozenset({"properties.quota"}), "Volume": frozenset({"size"})}
-    objects = {item.name: item for item in before.backend.read({"zfs.datasets": before.answer}, fields)}
-    view = HostView(
-        tree.desired.hosts["hv02"],
-        tree.desired.resources["hv02"],
-        Inventory("hv02", NOW, before.facts, objects),
-        dict.fromkeys(before.registry.kinds, before.backend),
-    )
-    made = plan(tree.desired, (view,), before.registry.kinds, PlanSource("tree", "r"), NOW)
-    assert made.hosts[0].actions
-    assert list(plan_lines(made, before.registry.kinds))
-    assert plan_document(made)["digest"]
+    """Validates the tree as it is and edited, reads what the tools answered, plans, and renders the plans both ways."""
+    verbs = set()
+    for files in (before.files, edited(before.files)):
+        desired = loaded(before.registry, files)
+        views = [view(before.hosts[name], manifest, desired, before.registry) for name, manifest in desired.hosts.items()]
+        made = plan(desired, tuple(views), before.registry.kinds, PlanSource("tree", "r"), NOW)
+        assert list(plan_lines(made, before.registry.kinds))
+        assert plan_document(made)["digest"]
+        verbs = {action.verb for host in made.hosts for action in host.actions}
+    assert verbs >= {Verb.CREATE, Verb.UPDATE, Verb.TRASH, Verb.DELETE}

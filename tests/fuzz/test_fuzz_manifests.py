@@ -3,6 +3,7 @@
 import contextlib
 import random
 import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,11 @@ from reconciler.planning.planner import plan
 from reconciler.planning.render_json import plan_document
 from reconciler.planning.render_text import plan_lines
 from reconciler.provider.registry import Registry
+from tests.company import NOW, RecordedHost, recorded, seen
 from tests.desired.trees import Tree, tree_of
 from tests.fuzz.mutations import DAMAGES, damaged_documents
 from tests.fuzz.seeds import MANIFESTS, SEED
-from tests.planning.world import KINDS, NOW, SOURCE, dataset, standing, view
+from tests.planning.world import SOURCE
 
 EXAMPLE = Path(__file__).parents[2] / "desired-state"
 EVERYTHING = """\
@@ -68,9 +70,13 @@ spec:
 """
 
 
-def whole_tree() -> Tree:
+def company_tree(**more: str) -> Tree:
     files = {path.relative_to(EXAMPLE).as_posix(): path.read_bytes() for path in sorted(EXAMPLE.rglob("*.yaml"))}
-    return tree_of({**files, "hosts/hv03/host.yaml": HOST, "hosts/hv03/all.yaml": EVERYTHING})
+    return tree_of({**files, **more})
+
+
+def whole_tree() -> Tree:
+    return company_tree(**{"hosts/hv03/host.yaml": HOST, "hosts/hv03/all.yaml": EVERYTHING})
 
 
 def damaged(chance: random.Random, tree: Tree) -> Tree:
@@ -103,38 +109,38 @@ def check_finding(finding: Finding, tree: Tree) -> None:
     assert not [sign for sign in shown if unicodedata.category(sign) == "Cc" and sign != "\n"], finding
 
 
-def check_planned(loaded: ValidTree) -> None:
-    """What is read can be planned and shown, against a host that has some of it."""
+def check_planned(loaded: ValidTree, hosts: Mapping[str, RecordedHost], registry: Registry) -> None:
+    """What is read can be planned and shown, against hosts that have some of it."""
     for name, manifest in loaded.desired.hosts.items():
-        resources = loaded.desired.resources[name]
-        there = [standing(dataset("tank/web", host=name)), standing(dataset("tank/base", host=name))]
-        one = view(resources.values(), there, host=name)
-        made = plan(loaded.desired, (one,), KINDS, SOURCE, NOW, frozenset())
+        one = seen(hosts.get(name, hosts["hv01"]), manifest, loaded.desired)
+        made = plan(loaded.desired, (one,), registry.kinds, SOURCE, NOW, frozenset())
         assert plan_document(made)
-        assert list(plan_lines(made, KINDS))
-        assert manifest.name == name
+        assert list(plan_lines(made, registry.kinds))
 
 
-def check(loaded: LoadedTree, tree: Tree) -> None:
+def check(loaded: LoadedTree, tree: Tree, hosts: Mapping[str, RecordedHost], registry: Registry) -> None:
     for finding in loaded.findings if isinstance(loaded, InvalidTree) else loaded.warnings:
         check_finding(finding, tree)
     if isinstance(loaded, ValidTree):
         # References that go round can only be seen with what is there.
         with contextlib.suppress(ReconcilerError):
-            check_planned(loaded)
+            check_planned(loaded, hosts, registry)
 
 
 @pytest.mark.timeout(600)
-def test_damaged_manifests_are_read_or_told_where_they_are_wrong(registry: Registry) -> None:
+def test_damaged_manifests_are_read_or_told_where_they_are_wrong(registry: Registry, tmp_path: Path) -> None:
     tree = whole_tree()
     assert isinstance(tree.load(registry), ValidTree)
+    company = company_tree().load(registry)
+    assert isinstance(company, ValidTree)
+    hosts = recorded(EXAMPLE, company.desired, registry, tmp_path)
     memory, read = LoadMemory(), 0
 
     for number in range(MANIFESTS):
         made = damaged(random.Random(f"{SEED}/manifest/{number}"), tree)
         try:
             loaded = made.load(registry, memory=memory)
-            check(loaded, made)
+            check(loaded, made, hosts, registry)
         except Exception as trouble:
             trouble.add_note(f"RECONCILER_FUZZ_SEED={SEED}, manifest {number}")
             raise
