@@ -257,6 +257,8 @@ def _reference_objection(draft: Draft, drafted: Drafted) -> Objection | None:
             other = draft.blocked.get(draft.key(needed))
             if other is not None:
                 return Reason.MISSING_REFERENCE, f"it depends on {needed}, which is blocked itself", _unblock(other)
+            if not draft.view.whole:
+                return _left_out(f"it depends on {needed}", str(needed))
             return (
                 Reason.MISSING_REFERENCE,
                 f"it depends on {needed}, which is not there",
@@ -299,10 +301,21 @@ def _missing(draft: Draft, reference: Reference, names: list[ObjectName], verb: 
             return Reason.MISSING_REFERENCE, cause, f"write {new.name} instead"
     hint = ", or set spec.createParents: true" if reference.field == "metadata.name" and verb is Verb.CREATE else ""
     needs = "it lies in" if reference.field == "metadata.name" else f"{reference.field} needs"
+    if not draft.view.whole:
+        return _left_out(f"{needs} {wanted}", str(names[0]))
     return (
         Reason.MISSING_REFERENCE,
         f"{needs} {wanted}, which is neither on the host nor in the repository",
         f"write a manifest for {names[0]}{hint}",
+    )
+
+
+def _left_out(needs: str, name: str) -> Objection:
+    """What is needed is not on the host; whether a manifest makes it can't be told from a part of them."""
+    return (
+        Reason.MISSING_REFERENCE,
+        f"{needs}, which is not on the host, and this plan is narrowed",
+        f"plan without --kind and --name; if that says the same, write a manifest for {name}",
     )
 
 

@@ -51,6 +51,16 @@ def test_without_its_container_an_object_is_not_made() -> None:
     assert "spec.createParents: true" in cause(plan)
 
 
+def test_a_narrowed_plan_does_not_say_that_a_manifest_is_missing() -> None:
+    lies_in = planned([dataset("tank/a/b")], whole=False)
+    depends = planned([replace(dataset("tank/b"), depends_on=(dataset("tank/a").key.object,))], whole=False)
+
+    for plan in (lies_in, depends):
+        assert set(refusals(plan).values()) == {"missingReference"}
+        assert "Dataset/tank/a, which is not on the host, and this plan is narrowed" in cause(plan)
+        assert "plan without --kind and --name" in cause(plan)
+
+
 def test_create_parents_makes_missing_containers_along_with_it() -> None:
     plan = planned([dataset("tank/a/b/c", parents=True)])
 
