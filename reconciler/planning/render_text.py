@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from reconciler.model.change import Effect, Verb
+from reconciler.model.change import Change, Effect, Verb
 from reconciler.model.errors import InvalidValue
 from reconciler.model.plan import Action, AtRisk, Blocked, HostPlan, Plan, Reason
 from reconciler.model.quantity import approximate_size, format_duration
@@ -208,21 +208,34 @@ def _action_lines(action: Action, kind: Kind, names: Mapping[str, str]) -> Itera
         yield Line(Style.PLAIN, f"      would lose {data} for good")
     if action.verb is Verb.REPLACE and not kind.needs_no_trash:
         yield Line(Style.PLAIN, "      the new one starts without that data")
-    for field in action.change.fields:
-        after = shown_field(kind, field.name, field.after)
-        if action.verb is Verb.CREATE:
-            yield Line(Style.PLAIN, f"      {field.name}: {after}")
-        else:
-            when = _EFFECTS.get(field.effect, "") if action.verb is not Verb.REPLACE else ""
-            when = "  (only a first boot reads it)" if field.first_boot_only else when
-            yield Line(Style.PLAIN, f"      {field.name}: {shown_field(kind, field.name, field.before)} -> {after}{when}")
+    for text in _field_texts(action.change, kind):
+        yield Line(Style.PLAIN, f"      {text}")
     if action.after:
         yield Line(Style.QUIET, f"      waits for {listed([names[earlier] for earlier in action.after])}")
+    last_input = None
     for step in action.steps:
         yield Line(Style.QUIET if not step.command.changes else Style.PLAIN, f"      $ {step.command}")
-        if step.command.stdin is not None:
-            for line in step.command.stdin.splitlines():
-                yield Line(Style.PLAIN, f"      | {_shortened(line)}")
+        if step.command.stdin is None:
+            continue
+        # A tool's own check reads what the next command reads; nobody wants to compare the two by eye.
+        same = step.command.stdin == last_input
+        for line in ["(the same input)"] if same else step.command.stdin.splitlines():
+            yield Line(Style.PLAIN, f"      | {_shortened(line)}")
+        last_input = step.command.stdin
+
+
+def _field_texts(change: Change, kind: Kind) -> Iterator[str]:
+    """What each field becomes; for a new object also what is only chosen when it is made."""
+    if change.verb is Verb.CREATE:
+        chosen = change.resource.created_with if change.resource is not None else None
+        made = {**(chosen or {}), **{field.name: field.after for field in change.fields}}
+        yield from (f"{name}: {shown_field(kind, name, made[name])}" for name in sorted(made))
+        return
+    for field in change.fields:
+        when = _EFFECTS.get(field.effect, "") if change.verb is not Verb.REPLACE else ""
+        when = "  (only a first boot reads it)" if field.first_boot_only else when
+        before, after = (shown_field(kind, field.name, value) for value in (field.before, field.after))
+        yield f"{field.name}: {before} -> {after}{when}"
 
 
 def _shortened(line: str) -> str:

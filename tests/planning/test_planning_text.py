@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.model.command import Command, Step
 from reconciler.model.guardrails import Guardrails
 from reconciler.model.hold import Hold
 from reconciler.model.key import ObjectName
 from reconciler.model.lifecycle import Disruption, Lifecycle, Mode, Protect
 from reconciler.model.observed import Removal, Unreadable
 from reconciler.model.plan import Plan
-from reconciler.planning.render_text import Style, plan_lines, summary_text
+from reconciler.planning.render_text import Style, plan_lines, summary_text, work_lines
 from tests.planning.plans_refused import REFUSED
 from tests.planning.plans_that_run import RUNNING, destruction_among_changes
 from tests.planning.world import (
@@ -270,3 +271,35 @@ def test_the_summary_counts_what_runs_apart_from_what_is_only_reported() -> None
     assert summary_text(tree([view(wanted)])) == "1 to create; only reported: 1 to create"
     assert summary_text(tree([view(wanted[1:])])) == "nothing will be run; only reported: 1 to create"
     assert summary_text(tree([view([])])) == "nothing to do"
+
+
+def test_a_new_object_is_shown_with_what_is_only_chosen_when_it_is_made() -> None:
+    wanted = replace(dataset("tank/a", quota=GIB), created_with={"createParents": True})
+
+    assert [line.text for line in work_lines(tree([view([wanted])]).hosts[0], KINDS)][:4] == [
+        "  + create  Dataset/tank/a  [hosts/hv01/storage.yaml:1:1]",
+        "      because it is not there",
+        "      createParents: true",
+        "      properties.quota: 1GiB",
+    ]
+
+
+def test_input_that_a_check_reads_first_is_shown_once() -> None:
+    def step(word: str, text: str | None) -> Step:
+        return Step(Command(("vmadm", word), stdin=text))
+
+    (action,) = tree([view([dataset("tank/a")])]).hosts[0].actions
+    steps = (step("validate", "{a}"), step("create", "{a}"), step("start", None), step("update", "{b}"), step("update", "{a}"))
+    host = replace(tree([view()]).hosts[0], actions=(replace(action, steps=steps),))
+
+    assert [line.text.strip() for line in work_lines(host, KINDS)][2:] == [
+        "$ vmadm validate",
+        "| {a}",
+        "$ vmadm create",
+        "| (the same input)",
+        "$ vmadm start",
+        "$ vmadm update",
+        "| {b}",
+        "$ vmadm update",
+        "| {a}",
+    ]
