@@ -57,22 +57,23 @@ def command(
     pattern: str | None,
     state: Path | None,
 ) -> int:
-    """Write manifests for what is on HOST and nobody manages, as it is now.
+    """Write manifests for what is on HOST and nobody manages, as it is now: datasets, volumes, guests, links, images, rules.
 
-    Each states what was set on the object itself and has `lifecycle: {adopt: ifEqual}`: the next plan writes our marks and
-    changes no field. Left out are objects of this and of other repositories, what manifests name already, what belongs to
+    Each states what was set on the object itself (of a guest its uuid too, so that it is the very one) and has
+    `lifecycle: {adopt: ifEqual}`: the next plan writes our marks and changes no field. Left out are objects of this and of other repositories, what manifests name already, what belongs to
     guests or to the system, and the roots of pools. Nothing is changed on the host, and no file is overwritten.
 
     \b
     Examples:
       reconciler adopt hv01 desired-state --write desired-state/hosts/hv01
       reconciler adopt hv01 --repo /srv/infra.git --write ./found --name 'tank/data*'
+      reconciler adopt hv01 desired-state --write desired-state/hosts/hv01/guests --kind Zone --name web1
     """
     registry = installed_registry()
     place = state_directory(state)
     with loaded(choice, place, registry) as valid:
         chosen_hosts(valid.desired, (host,))
-        look = run_async(look_at(registry, place, valid.desired.hosts[host]))
+        look = run_async(look_at(registry, place, valid.desired, host))
         _check_seen(look.inventory)
         found = _found(look, valid.desired, registry, kind, pattern)
     for written, objects in _write(target, host, found.texts):

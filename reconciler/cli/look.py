@@ -7,18 +7,19 @@ from pathlib import Path
 from reconciler.controller.passes import Connections
 from reconciler.hosts.observe import Look, observe
 from reconciler.model.desired import Desired
-from reconciler.model.host import HostManifest
 from reconciler.model.key import Key
 from reconciler.model.observed import EVERY_FIELD, REMOVAL, Inventory
+from reconciler.planning.identity import named_by_manifests
 from reconciler.planning.ownership import is_unmanaged
+from reconciler.planning.view import HostView
 from reconciler.provider.registry import Registry
 
 
-async def look_at(registry: Registry, state: Path, manifest: HostManifest) -> Look:
-    """All objects of all kinds, with every field that the host's tools can tell."""
-    connections = Connections(state)
+async def look_at(registry: Registry, state: Path, desired: Desired, host: str) -> Look:
+    """All objects of all kinds, with every field that the host's tools can tell, under the names that manifests give them."""
+    connections, manifest = Connections(state), desired.hosts[host]
     try:
-        return await observe(
+        look = await observe(
             manifest.name,
             await connections.to(manifest),
             registry,
@@ -29,6 +30,8 @@ async def look_at(registry: Registry, state: Path, manifest: HostManifest) -> Lo
         )
     finally:
         await connections.close()
+    view = HostView(manifest, desired.resources.get(host, {}), look.inventory, look.backends)
+    return replace(look, inventory=named_by_manifests(view, registry.kinds).inventory)
 
 
 def unmanaged(inventory: Inventory, desired: Desired, registry: Registry) -> Inventory:

@@ -1,5 +1,6 @@
 """`reconciler observe`: what is on a host, whoever made it."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from reconciler.model.observed import Inventory, Observed
 from reconciler.planning.ownership import Ownership, ownership
 from reconciler.planning.render_json import json_value, timestamp, unreadable_document
 from reconciler.planning.words import counted
+from reconciler.provider.kind import Kind
+from reconciler.provider.registry import Registry
 
 
 @click.command("observe")
@@ -48,13 +51,13 @@ def command(
     place = state_directory(state)
     with loaded(choice, place, registry) as valid:
         chosen_hosts(valid.desired, (host,))
-        inventory = run_async(look_at(registry, place, valid.desired.hosts[host])).inventory
+        inventory = run_async(look_at(registry, place, valid.desired, host)).inventory
         if only_unmanaged:
             inventory = unmanaged(inventory, valid.desired, registry)
     if output == "json":
         print_json(_document(inventory))
     else:
-        _print(inventory)
+        _print(inventory, registry, valid.desired.resources.get(host, {}))
     return ExitCode.CONVERGED if inventory.is_complete else ExitCode.UNREADABLE
 
 
@@ -89,22 +92,25 @@ def _document(inventory: Inventory) -> dict[str, Any]:
     }
 
 
-def _print(inventory: Inventory) -> None:
+def _print(inventory: Inventory, registry: Registry, named: Collection[Key]) -> None:
     if inventory.facts is not None:
         click.echo(f"{inventory.host}: {inventory.facts.system} {inventory.facts.release} {inventory.facts.version}")
     for name, observed in sorted(inventory.objects.items()):
-        click.echo(f"  {name}  ({_whose(observed, inventory)}, {counted(len(observed.fields), 'field')})")
+        whose = _whose(observed, inventory, registry.kinds[name.kind], Key(inventory.host, *name) in named)
+        click.echo(f"  {name}  ({whose}, {counted(len(observed.fields), 'field')})")
     if inventory.wrong_host:
         click.echo(f"  WRONG HOST: {inventory.wrong_host}", err=True)
     for trouble in inventory.unreadable:
         click.echo(f"  UNREADABLE provider {trouble.provider}: {trouble.cause}\n  remedy: {trouble.remedy}", err=True)
 
 
-def _whose(observed: Observed, inventory: Inventory) -> str:
+def _whose(observed: Observed, inventory: Inventory, kind: Kind, is_named: bool) -> str:
     if observed.belongs_to:
         return f"belongs to {observed.belongs_to}"
+    if kind.observed_only:
+        return "only observed"
     if observed.mark is None:
-        return "unmanaged"
+        return "named by a manifest" if is_named else "unmanaged"
     host_id = inventory.facts.host_id if inventory.facts is not None else ""
     is_copy = ownership(observed, observed.mark.owner, host_id) is Ownership.FOREIGN_COPY
     return f"a copy of what {observed.mark.owner} has on another machine" if is_copy else f"owned by {observed.mark.owner}"

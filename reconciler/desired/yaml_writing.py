@@ -24,17 +24,38 @@ def _lines(value: YamlValue, indent: str) -> Iterator[str]:
                 yield from _entry(f"{indent}{_text(key)}:", inner, f"{indent}  ")
         case list() if value:
             for inner in value:
-                yield from _entry(f"{indent}-", inner, f"{indent}  ")
+                yield from _item(inner, indent)
         case _:
             yield f"{indent}{_leaf(value)}"
+
+
+def _item(value: YamlValue, indent: str) -> Iterator[str]:
+    """An item of a list; a mapping begins on the line of the dash."""
+    if not (isinstance(value, dict) and value):
+        yield from _entry(f"{indent}-", value, f"{indent}  ")
+        return
+    first, *others = _lines(value, f"{indent}  ")
+    yield f"{indent}- {first.removeprefix(f'{indent}  ')}"
+    yield from others
 
 
 def _entry(head: str, value: YamlValue, indent: str) -> Iterator[str]:
     if isinstance(value, dict | list) and value:
         yield head
         yield from _lines(value, indent)
+    elif isinstance(value, str) and _is_script(value):
+        yield f"{head} |"
+        yield from (f"{indent}{line}" if line else "" for line in value[:-1].split("\n"))
     else:
         yield f"{head} {_leaf(value)}"
+
+
+def _is_script(text: str) -> bool:
+    """Whether a text of several lines is the same when it stands there line by line."""
+    lines = text.split("\n")
+    if len(lines) < 3 or lines[-1] or not lines[0] or lines[0].startswith(" ") or not lines[-2]:
+        return False
+    return all(line.isascii() and (not line or line.isprintable()) for line in lines)
 
 
 def _leaf(value: YamlValue) -> str:

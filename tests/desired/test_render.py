@@ -146,3 +146,27 @@ def test_a_written_value_is_read_as_itself(value: YamlValue) -> None:
 
     assert document.value == {"key": value, "list": [value]}
     assert type(document.value["key"]) is type(value)
+
+
+def test_items_begin_on_the_line_of_their_dash_and_scripts_stand_line_by_line() -> None:
+    value: YamlValue = {
+        "nics": [{"name": "net0", "ips": ["10.0.0.1/24"]}, {"name": "net1"}],
+        "script": "#!/bin/sh\n\n  echo 'a: b' # c\n",
+        "odd": "a\n\tb\n",
+    }
+
+    assert (
+        written(value)
+        == """\
+nics:
+  - name: net0
+    ips:
+      - "10.0.0.1/24"
+  - name: net1
+script: |
+  #!/bin/sh
+
+    echo 'a: b' # c
+odd: "a\\n\\tb\\n"
+"""
+    )
