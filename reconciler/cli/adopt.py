@@ -60,8 +60,9 @@ def command(
     """Write manifests for what is on HOST and nobody manages, as it is now: datasets, volumes, guests, links, images, rules.
 
     Each states what was set on the object itself (of a guest its uuid too, so that it is the very one) and has
-    `lifecycle: {adopt: ifEqual}`: the next plan writes our marks and changes no field. Left out are objects of this and of other repositories, what manifests name already, what belongs to
-    guests or to the system, and the roots of pools. Nothing is changed on the host, and no file is overwritten.
+    `lifecycle: {adopt: ifEqual}`: the next plan writes our marks and changes no field. Left out are objects of this and of
+    other repositories, what manifests name already, what belongs to guests or to the system, and the roots of pools. Nothing
+    is changed on the host, and no file is overwritten.
 
     \b
     Examples:

@@ -25,13 +25,16 @@ from reconciler.model.errors import ExitCode, ReconcilerError
 def command(bin_dir: Path, system: str, state: Path, latencies: tuple[str, ...]) -> int:
     """Write the tools of an emulated host into BIN_DIR, all over one state file.
 
-    Any program with BIN_DIR first on its PATH then sees that host: try it with zfs by hand, or with a Host manifest of
-    transport local.
+    Any program with BIN_DIR first on its PATH then sees that host: try zfs or vmadm by hand, or a Host manifest of transport
+    local with `path: BIN_DIR`. Set PATH for single commands only: cat, hostname and uname are the host's, too.
+
+    What `reconciler` itself emulates is in hosts/NAME.sqlite of its state directory: with that as FILE, BIN_DIR is a way to
+    change such a host behind its back.
 
     \b
-    Example:
+    Examples:
       reconciler emulate /tmp/hv01/bin --system smartos --state /tmp/hv01/state.sqlite
-      PATH=/tmp/hv01/bin:$PATH zfs list
+      PATH=/tmp/hv01/bin:$PATH vmadm list
       reconciler emulate /tmp/hv01/bin --system smartos --state /tmp/hv01/state.sqlite --latency "vmadm create=12"
     """
     latency = dict(map(_latency, latencies)) if latencies else None
@@ -41,7 +44,7 @@ def command(bin_dir: Path, system: str, state: Path, latencies: tuple[str, ...])
         cause, _, remedy = str(trouble).partition("; remedy: ")
         raise ReconcilerError(cause, remedy=remedy) from trouble
     click.echo(f"{len(written)} tools in {bin_dir}: {', '.join(sorted(path.name for path in written))}")
-    click.echo(f"use them with: PATH={bin_dir}:$PATH")
+    click.echo(f"use them with: PATH={bin_dir.resolve()}:$PATH zpool list")
     return ExitCode.CONVERGED
 
 

@@ -1,6 +1,6 @@
 """Conditions: what a host and its objects are like after a pass, each with the time since when."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ from reconciler.model.outcome import OutcomeState
 from reconciler.model.plan import Action, HostPlan
 from reconciler.planning.render_json import timestamp
 from reconciler.planning.view import HostView
-from reconciler.planning.words import counted
+from reconciler.planning.words import counted, listed
 
 FORMAT = "reconciler.status/v1"
 
@@ -171,10 +171,15 @@ def _object_conditions(view: HostView, result: HostResult, attempts: Attempts) -
         if key not in failed_now:
             said.setdefault(key, []).append((ConditionType.READY, False, "BackingOff", str(attempt)))
     for key, fields in result.final.pending_restart:
-        said.setdefault(key, []).append((ConditionType.PENDING_RESTART, True, "Staged", ", ".join(fields)))
+        said.setdefault(key, []).append((ConditionType.PENDING_RESTART, True, "Staged", _staged(fields)))
     for miss in result.final.misses:
         said.setdefault(miss.key, []).append((ConditionType.READY, False, "ExpectationMissed", miss.cause))
     return said.items()
+
+
+def _staged(fields: Sequence[str]) -> str:
+    acts = "acts" if len(fields) == 1 else "act"
+    return f"{listed(list(fields))} {acts} at its next boot; reboot it, or permit that with lifecycle.disruption: restart"
 
 
 def _next_attempt(at: datetime | None) -> dict[str, str]:

@@ -69,11 +69,9 @@ def refusal(
                 cause = f"{name} exists on the host without our mark; our own create, which had no good end, may have left it"
                 remedy = "look at it; take it over with lifecycle.adopt: ifEqual, or destroy it if it is empty"
                 return Reason.NOT_OURS, cause, remedy
-            return (
-                Reason.NOT_OURS,
-                f"{name} exists on the host and was not made by this repository",
-                "take it over as it is with lifecycle.adopt: ifEqual, or choose another name",
-            )
+            how = "take it over as it is with lifecycle.adopt: ifEqual (`reconciler adopt` writes such a manifest)"
+            cause = f"{name} exists on the host and was not made by this repository"
+            return Reason.NOT_OURS, cause, f"{how}, or choose another name"
         case Ownership.OTHER_OWNER:
             assert mark is not None
             return (

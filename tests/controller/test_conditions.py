@@ -262,3 +262,12 @@ def test_a_missed_expectation_is_told_of_the_object_and_leaves_the_host_ready() 
 
 def test_revisions_are_told_as_they_were_given() -> None:
     assert status(planned())["revision"] == {"applied": "one", "fetched": "two"}
+
+
+def test_what_waits_for_a_boot_is_named_with_the_way_to_have_it_now() -> None:
+    document = status(replace(planned(), pending_restart=((WANTED.key, ("cpus", "memory")),)))
+
+    assert said(document, "PendingRestart")["message"] == "Dataset/tank/a"
+    assert document["resources"][0]["conditions"][0]["message"] == (
+        "cpus, memory act at its next boot; reboot it, or permit that with lifecycle.disruption: restart"
+    )

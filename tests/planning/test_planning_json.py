@@ -75,7 +75,8 @@ def test_the_whole_document_is_as_the_contract_says() -> None:
                 "verb": "update",
                 "reason": "notOurs",
                 "cause": "Dataset/tank/stranger exists on the host and was not made by this repository",
-                "remedy": "take it over as it is with lifecycle.adopt: ifEqual, or choose another name",
+                "remedy": "take it over as it is with lifecycle.adopt: ifEqual (`reconciler adopt` writes such a manifest), "
+                "or choose another name",
                 "origin": {"path": "hosts/hv01/storage.yaml", "line": 6, "column": 1},
             }
         ],
