@@ -29,8 +29,8 @@ cat <<TEXT
 Two emulated hosts, hv01 (SmartOS) and hv02 (OmniOS), follow the repository .run/desired-state.
 When both are converged, try this in another terminal:
 
-  sed -i 's/quota: 20GiB/quota: 30GiB/' .run/desired-state/hosts/hv01/shop.yaml
-  git -C .run/desired-state commit -am 'more room for the shop'
+  sed -i 's/memory: 512MiB/memory: 1GiB/' .run/desired-state/hosts/hv01/guests/front.yaml
+  git -C .run/desired-state commit -am 'more memory for the shop'
 
 and see it converge here within a second. Ctrl-C ends the controller; make run goes on where it was.
 
