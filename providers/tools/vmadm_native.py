@@ -374,7 +374,7 @@ def _property(of: str, brands: frozenset[str], ours: Mapping[str, str], name: st
     known = NATIVE.get(name)
     if known is None:
         near = get_close_matches(name, [known.name for known in _TABLE if known.brands & brands], n=1)
-        remedy = f"did you mean {near[0]}?" if near else "see the properties of vmadm(8) that have no field here"
+        remedy = f"did you mean {near[0]}?" if near else f"`reconciler providers {of}` lists those that have no field here"
         raise InvalidValue(f"vmadm has no property {name!r}", remedy=remedy)
     if not known.brands & brands:
         raise InvalidValue(f"{name} is nothing that a {of} has", remedy="remove the line")

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from reconciler.desired.closest import closest
-from reconciler.model.key import Key, ObjectName
+from reconciler.model.closest import closest
+from reconciler.model.key import Key, ObjectName, any_of
 from reconciler.model.resource import Resource
 
 
@@ -48,9 +48,10 @@ def unresolved(resource: Resource, resources: Mapping[Key, Resource], *, strict:
     for reference in resource.references if strict else ():
         names = tuple(ObjectName(kind, reference.name) for kind in reference.kinds)
         if not any(Key(host, *name) in resources for name in names):
-            what = " or ".join(str(name) for name in names)
-            cause = f"it refers to {what}, which is no resource of {host}"
-            yield Unresolved(reference.field, names, cause, "add a manifest for it")
+            meant = closest(reference.name, (key.name for key in resources if key.kind in reference.kinds))
+            remedy = f"did you mean {meant}?" if meant else "add a manifest for it"
+            cause = f"it refers to {any_of(names)}, which is no resource of {host}"
+            yield Unresolved(reference.field, names, cause, remedy)
 
 
 def cycles(start: Iterable[Resource], resources: Mapping[Key, Resource]) -> Iterator[tuple[Edge, ...]]:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-from reconciler.desired.closest import closest
 from reconciler.desired.envelope import API_VERSION, Envelope, LifecycleManifest, Metadata, lifecycle_of
 from reconciler.desired.fields import StatedFields, stated_fields
 from reconciler.desired.problem import Problem, below, refusal
 from reconciler.desired.validation import validated
 from reconciler.desired.words import shown
 from reconciler.desired.yaml_documents import YamlMapping
+from reconciler.model.closest import closest
 from reconciler.model.errors import InvalidValue
 from reconciler.model.key import Key, ObjectName, parse_object_name
 from reconciler.model.origin import Origin

@@ -9,11 +9,11 @@ from typing import TypeAlias, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from reconciler.desired.closest import closest
 from reconciler.desired.problem import Problem, refusal
 from reconciler.desired.words import not_one_of, shown
 from reconciler.desired.yaml_documents import YamlMapping
 from reconciler.desired.yaml_places import Path
+from reconciler.model.closest import closest
 from reconciler.provider.kind import model_in
 from reconciler.provider.pydantic_errors import REFUSED
 

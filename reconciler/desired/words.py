@@ -5,7 +5,7 @@ from functools import partial
 
 from pydantic import BeforeValidator
 
-from reconciler.desired.closest import closest
+from reconciler.model.closest import closest
 from reconciler.model.errors import InvalidValue
 from reconciler.provider.pydantic_errors import raising_custom
 

@@ -1,5 +1,6 @@
 """The name of one object in one place: `host/Kind/name`."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from reconciler.model.errors import InvalidValue
@@ -13,6 +14,13 @@ class ObjectName(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}"
+
+
+def any_of(names: Sequence[ObjectName]) -> str:
+    """Objects of which any would do: `Dataset/tank/a`; of one name and several kinds `igb0 (Etherstub, VNIC or Bridge)`."""
+    if len(names) == 1 or len({name.name for name in names}) > 1:
+        return " or ".join(str(name) for name in names)
+    return f"{names[0].name} ({', '.join(name.kind for name in names[:-1])} or {names[-1].kind})"
 
 
 class Key(NamedTuple):

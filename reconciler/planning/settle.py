@@ -3,9 +3,10 @@
 from bisect import bisect_left
 from itertools import islice, takewhile
 
-from reconciler.model.change import NAME, REMOVALS, Effect, Verb
+from reconciler.model.change import NAME, REMOVALS, Change, Effect, Verb
+from reconciler.model.closest import closest
 from reconciler.model.errors import InvalidValue
-from reconciler.model.key import Key, ObjectName
+from reconciler.model.key import Key, ObjectName, any_of
 from reconciler.model.plan import Blocked, Reason
 from reconciler.model.resource import Reference, Resource
 from reconciler.planning.draft import Draft, Drafted
@@ -251,7 +252,7 @@ def _reference_objection(draft: Draft, drafted: Drafted) -> Objection | None:
                 continue
             cause = f"{stranger} has the name of a container that is needed"
             return Reason.NAME_TAKEN, cause, "choose another name"
-        return _missing(draft, reference, names, change.verb)
+        return _missing(draft, reference, names, change)
     for needed in resource.depends_on:
         if not _will_be_there(draft, needed, drafted):
             other = draft.blocked.get(draft.key(needed))
@@ -281,9 +282,8 @@ def _no_container(draft: Draft, resource: Resource) -> ObjectName | None:
     return None
 
 
-def _missing(draft: Draft, reference: Reference, names: list[ObjectName], verb: Verb) -> Objection:
+def _missing(draft: Draft, reference: Reference, names: list[ObjectName], change: Change) -> Objection:
     """Why a reference finds nothing, and what to do about it."""
-    wanted = " or ".join(str(name) for name in names)
     for name in names:
         if (refused := draft.blocked.get(draft.key(name))) is not None:
             return Reason.MISSING_REFERENCE, f"it needs {name}, which is blocked itself", _unblock(refused)
@@ -299,15 +299,15 @@ def _missing(draft: Draft, reference: Reference, names: list[ObjectName], verb: 
         if (new := draft.moved_away.get(name)) is not None:
             cause = f"it needs {name}, which is to be renamed to {new.name}"
             return Reason.MISSING_REFERENCE, cause, f"write {new.name} instead"
-    hint = ", or set spec.createParents: true" if reference.field == "metadata.name" and verb is Verb.CREATE else ""
+    hint = ", or set spec.createParents: true" if reference.field == "metadata.name" and change.verb is Verb.CREATE else ""
     needs = "it lies in" if reference.field == "metadata.name" else f"{reference.field} needs"
     if not draft.view.whole:
-        return _left_out(f"{needs} {wanted}", str(names[0]))
-    return (
-        Reason.MISSING_REFERENCE,
-        f"{needs} {wanted}, which is neither on the host nor in the repository",
-        f"write a manifest for {names[0]}{hint}",
-    )
+        return _left_out(f"{needs} {any_of(names)}", str(names[0]))
+    cause = f"{needs} {any_of(names)}, which is neither on the host nor in the repository"
+    there = {*draft.objects, *(key.object for key in draft.view.resources)} - {change.key.object}
+    meant = closest(reference.name, (name.name for name in there if name.kind in reference.kinds))
+    did_you = f"did you mean {meant}? Else " if meant is not None and reference.field != "metadata.name" else ""
+    return Reason.MISSING_REFERENCE, cause, f"{did_you}write a manifest for {names[0]}{hint}"
 
 
 def _left_out(needs: str, name: str) -> Objection:

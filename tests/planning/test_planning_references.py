@@ -7,6 +7,8 @@ import pytest
 from reconciler.model.errors import ReconcilerError
 from reconciler.model.lifecycle import Mode
 from reconciler.model.observed import Removal
+from tests.planning.guests import guest
+from tests.planning.guests import planned as guests_planned
 from tests.planning.world import (
     DELETE,
     GIB,
@@ -104,7 +106,7 @@ def test_an_origin_that_is_not_there_is_named_with_its_field() -> None:
     plan = planned([dataset("tank/a", origin="tank/z@v1")])
 
     assert refusals(plan) == {"Dataset/tank/a": "missingReference"}
-    assert "spec.origin needs Dataset/tank/z or Volume/tank/z or Image/tank/z" in cause(plan)
+    assert "spec.origin needs tank/z (Dataset, Volume or Image)" in cause(plan)
 
 
 def test_what_is_to_be_removed_can_hold_nothing_new() -> None:
@@ -201,3 +203,12 @@ def test_an_origin_may_not_go_while_a_new_clone_of_it_is_wanted() -> None:
     plan = planned([dataset("tank/a", origin="tank/golden@v1")], [standing(golden, removal=Removal(KIB))])
 
     assert refusals(plan) == {"Dataset/tank/a": "missingReference"}
+
+
+def test_a_reference_that_leads_nowhere_names_what_was_probably_meant() -> None:
+    near = guests_planned(guest(nics=("net0",), nics__net0__over="externl"))
+    far = guests_planned(guest(nics=("net0",), nics__net0__over="zzz"))
+
+    assert "did you mean external? Else write a manifest for Etherstub/externl" in cause(near)
+    assert cause(far).endswith("remedy: write a manifest for Etherstub/zzz")
+    assert "needs zzz (Etherstub, " in cause(far)
