@@ -12,7 +12,7 @@ help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 run: $(STAMP) ## Run the controller on two emulated hosts, over a repository made from desired-state/.
-	@sh examples/demo/run.sh $(BIN)/reconciler
+	@sh examples/demo/run.sh $(BIN)/reconciler || [ $$? -eq 130 ]
 
 test: $(STAMP) ## Run all tests; real ZFS too where it can be had.
 	@sh examples/linux-zfs/install.sh

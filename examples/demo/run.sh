@@ -32,7 +32,13 @@ When both are converged, try this in another terminal:
   sed -i 's/memory: 512MiB/memory: 1GiB/' .run/desired-state/hosts/hv01/guests/front.yaml
   git -C .run/desired-state commit -am 'more memory for the shop'
 
-and see it converge here within a second. Ctrl-C ends the controller; make run goes on where it was.
+and see it converge here within a second. What somebody changes on a host by hand is put right within a minute:
+
+  .venv/bin/reconciler emulate .run/bin --system smartos --state .run/state/hosts/hv01.sqlite
+  (PATH=.run/bin:\$PATH; vmadm stop \$(vmadm lookup -1 alias=orders))
+  .venv/bin/reconciler status --state .run/state
+
+Ctrl-C ends the controller; make run goes on where it was.
 
 TEXT
 exec "$reconciler" run --repo "$repository" --state "$state"

@@ -143,6 +143,8 @@ def _lines(known: Known) -> Iterator[str]:
         yield f"             it went to the trash; `reconciler trash restore {known.key}` brings it back, if nobody purged it"
     for condition in _conditions(known):
         yield f"  condition  {_condition(condition)}"
+        if condition["type"] == "PendingRestart":
+            yield f"             {condition['message']}"
     yield from _host_lines(known)
     if known.attempts:
         yield "  attempts   the newest last"
