@@ -94,6 +94,9 @@ def test_every_manifest_of_the_documents_is_valid(registry: Registry, tmp_path: 
         if "kind: Repository" in block:
             (tree / "repository.yaml").write_text(block)
             block = needed
+        if "kind: Host" in block:
+            (tree / "hosts/hv01/host.yaml").write_text(block)
+            block = needed
         (tree / "hosts/hv01/shown.yaml").write_text(f"{needed}---\n{block}" if "dependsOn" in block else block)
         source = opened(located(directory=str(tree)), tmp_path / "state", os.environ, only=TOP)
 
