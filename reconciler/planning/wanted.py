@@ -81,7 +81,9 @@ def _decide(
         observed = replace(sharing, name=key.object, shares_name=None)
     if observed is None and (stray := strays.get(key.object)):
         cause = f"the object made as {key.object} is now {stray}: it was renamed on the host"
-        remedy = f"rename it back on the host, or name the manifest {stray.name} and state metadata.movedFrom: {key.name}"
+        remedy = "rename it back on the host"
+        if draft.objects[stray].shares_name is None:
+            remedy += f", or name the manifest {stray.name} and state metadata.movedFrom: {key.name}"
         draft.block(key, Verb.CREATE, Reason.AMBIGUOUS, cause, remedy, resource.origin)
         return
     verb = Verb.CREATE if observed is None else Verb.UPDATE

@@ -77,6 +77,18 @@ def test_two_guests_with_one_name_block_it_until_a_uuid_is_stated() -> None:
     assert refusals(planned(guest(cpus=1, uuid="u-2"), found)) == {"Guest/web1": Reason.NOT_OURS}
 
 
+def test_a_guest_that_was_given_the_name_of_another_is_to_get_its_own_back() -> None:
+    renamed = replace(there("web1", identity="u-2"), name=ObjectName("Guest", "web2"))
+    other = there("web2", identity="u-3")
+
+    alone = planned(guest(cpus=1), renamed).blocked[0]
+    shared = planned([guest(cpus=1), guest(name="web2", cpus=1)], by_name([renamed, other]).values()).blocked[0]
+
+    assert (alone.reason, shared.reason) == (Reason.AMBIGUOUS, Reason.AMBIGUOUS)
+    assert alone.remedy == "rename it back on the host, or name the manifest web2 and state metadata.movedFrom: web1"
+    assert shared.remedy == "rename it back on the host"
+
+
 def test_none_of_two_marked_guests_with_one_name_is_pruned() -> None:
     found = by_name([there(identity="u-1"), there(identity="u-2")]).values()
     made = planned([], found)
