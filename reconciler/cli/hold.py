@@ -34,6 +34,7 @@ def command(
     \b
     Examples:
       reconciler hold hv01/Dataset/tank/web desired-state --why "restoring by hand" --for 4h
+      reconciler hold hv01/VirtualMachine/db1 desired-state --why "filesystem check" --for 30m
       reconciler hold hv01 --why "disk swap" --for 1h30m
       reconciler hold hv01 --release
       reconciler hold

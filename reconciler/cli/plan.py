@@ -33,7 +33,7 @@ def command(
     output: str,
     tell_pending: bool,
 ) -> int:
-    """Show exactly which commands would run on which host, what they put at risk, and what is refused.
+    """Show exactly which commands would run on which host, whom they restart, what they put at risk, and what is refused.
 
     Nothing is changed anywhere. DIRECTORY holds the desired state; without it and --repo, ./desired-state is read.
     A plan saved with --output json can be applied with `reconciler apply FILE` as long as nothing has moved.

@@ -26,6 +26,11 @@ def command(
     """Print every resource as one manifest for its host, after selection and $(variables), in canonical form.
 
     A shared manifest appears once per host that it selects; a comment says where each was written.
+
+    \b
+    Examples:
+      reconciler render desired-state --host hv01
+      reconciler render desired-state --kind Zone --name monitor
     """
     registry = installed_registry()
     with loaded(choice, state_directory(state), registry) as whole:

@@ -24,6 +24,19 @@ def command(state: Path | None, hosts: tuple[str, ...], output: str) -> int:
     """Show the conditions of each host as the last pass left them.
 
     Read from the state directory; no host is contacted. Ends with 1 when there is no state yet.
+
+    \b
+    Ready           the host is as the source says; else why not
+    Drifted         something differs that nobody committed
+    Blocked         changes are refused; `reconciler plan` says why
+    Unreadable      the host, or a part of it, could not be looked at
+    PendingRestart  changes of guests are stored and act at their next boot
+    SourceStale     the newest revision could not be taken; the last good one is kept
+
+    \b
+    Examples:
+      reconciler status
+      reconciler status --host hv01 --output json
     """
     place = state_directory(state)
     database = Database.open_existing(place)

@@ -18,7 +18,7 @@ def command() -> None:
     \b
     Examples:
       reconciler trash list desired-state
-      reconciler trash restore hv01/Dataset/zones/data/web desired-state
+      reconciler trash restore hv01/Zone/web1 desired-state
       reconciler trash purge --expired desired-state
     """
 

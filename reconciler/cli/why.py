@@ -19,7 +19,7 @@ def command(key: str, state: Path | None, output: str) -> int:
     \b
     Examples:
       reconciler why hv01/Dataset/tank/web
-      reconciler why hv01/Dataset/tank/web --output json
+      reconciler why hv01/Zone/web1 --output json
     """
     from reconciler.cli.why_text import explain
 
