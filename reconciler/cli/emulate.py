@@ -15,6 +15,7 @@ from reconciler.model.errors import ExitCode, ReconcilerError
 @click.option(
     "--state", "state", required=True, type=click.Path(dir_okay=False, path_type=Path), help="State file, made when absent."
 )
+@click.option("--hostname", default="emulated", show_default=True, help="What the host calls itself, when it is made.")
 @click.option(
     "--latency",
     "latencies",
@@ -22,7 +23,7 @@ from reconciler.model.errors import ExitCode, ReconcilerError
     metavar="COMMAND=SECONDS",
     help="How long a tool, or a tool's subcommand, takes; may be repeated. The host keeps it.",
 )
-def command(bin_dir: Path, system: str, state: Path, latencies: tuple[str, ...]) -> int:
+def command(bin_dir: Path, system: str, state: Path, hostname: str, latencies: tuple[str, ...]) -> int:
     """Write the tools of an emulated host into BIN_DIR, all over one state file.
 
     Any program with BIN_DIR first on its PATH then sees that host: try zfs or vmadm by hand, or a Host manifest of transport
@@ -33,13 +34,13 @@ def command(bin_dir: Path, system: str, state: Path, latencies: tuple[str, ...])
 
     \b
     Examples:
-      reconciler emulate /tmp/hv01/bin --system smartos --state /tmp/hv01/state.sqlite
+      reconciler emulate /tmp/hv01/bin --system smartos --state /tmp/hv01/state.sqlite --hostname hv01
       PATH=/tmp/hv01/bin:$PATH vmadm list
       reconciler emulate /tmp/hv01/bin --system smartos --state /tmp/hv01/state.sqlite --latency "vmadm create=12"
     """
     latency = dict(map(_latency, latencies)) if latencies else None
     try:
-        written = write_executables(bin_dir, system=system, state=state, latency=latency)
+        written = write_executables(bin_dir, system=system, state=state, hostname=hostname, latency=latency)
     except EmulationError as trouble:
         cause, _, remedy = str(trouble).partition("; remedy: ")
         raise ReconcilerError(cause, remedy=remedy) from trouble

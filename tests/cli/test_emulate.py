@@ -1,5 +1,6 @@
-"""`reconciler emulate --latency`: how long the tools of an emulated host take."""
+"""`reconciler emulate`: what a new host is called, how long its tools take, and how they are used."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,14 @@ def test_the_host_keeps_the_latency_that_is_told(tmp_path: Path) -> None:
         assert host.run(["vmadm", "create"]).seconds == 12
         assert host.run(["zfs", "list"]).seconds == 0.5
         assert host.run(["vmadm", "list"]).seconds == 0
+
+
+def test_a_new_host_calls_itself_what_it_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bin_dir, state = tmp_path / "bin", tmp_path / "host.db"
+    assert run(["emulate", str(bin_dir), "--system", "omnios", "--state", str(state), "--hostname", "hv07"]) == 0
+
+    assert f"use them with: PATH={bin_dir}:$PATH" in capsys.readouterr().out
+    assert subprocess.run([bin_dir / "hostname"], check=True, capture_output=True, text=True).stdout == "hv07\n"
 
 
 @pytest.mark.parametrize(
