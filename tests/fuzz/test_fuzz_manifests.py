@@ -65,7 +65,9 @@ spec:
   identity: {hostname: hv03, hostId: "0000abcd"}
   elevate: none
   mode: enforce
-  vars: {pool: tank, backupQuota: 1GiB, backupAddress: 10.20.0.3, monitorAddress: 10.0.0.43/24}
+  vars:
+    {pool: tank, backupQuota: 1GiB, backupAddress: 10.20.0.3, monitorAddress: 10.0.0.43/24, guestNetwork: igb0,
+     guestMonitorAddress: 10.77.0.43/24}
   limits: {parallel: 4, perPool: 4, perKind: {Volume: 2}}
 """
 
