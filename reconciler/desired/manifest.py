@@ -66,7 +66,8 @@ def resource(document: YamlMapping, host: str, origin: Origin, kinds: Mapping[st
     kind = kinds[str(document["kind"])]
     envelope = validated(Envelope, document, partial(_home, kind))
     spec = document.get("spec", {})
-    stated = stated_fields(kind, _name(document), spec, _home_of_spec) if isinstance(spec, dict) else StatedFields()
+    home = partial(_home_of_spec, kind)
+    stated = stated_fields(kind, _name(document), spec, home) if isinstance(spec, dict) else StatedFields()
     problems: list[Problem] = []
     if isinstance(envelope, list):
         problems += envelope
@@ -144,10 +145,14 @@ def _ignore_problems(lifecycle: LifecycleManifest | None, kind: Kind) -> Iterato
 
 def _home(kind: Kind, field: str) -> str | None:
     """The part of a manifest of the kind in which a field belongs."""
-    return "spec" if field in kind.spec.model_fields else _home_of_spec(field)
+    return "spec" if field in kind.spec.model_fields else _home_of_spec(kind, field)
 
 
-def _home_of_spec(field: str) -> str | None:
+def _home_of_spec(kind: Kind, field: str) -> str | None:
+    """Another part of a manifest that knows a field which spec does not: a map with that entry, else a section."""
+    for place, entries in kind.entries.items():
+        if field in entries.known:
+            return f"spec.{place}"
     for section, model in (("metadata", Metadata), ("lifecycle", LifecycleManifest)):
         if any(field == (info.alias or name) for name, info in model.model_fields.items()):
             return section
