@@ -1,4 +1,4 @@
-"""What `observe` and `adopt` make of a host with guests: whose each object is, and what may be taken over."""
+"""What the command line says of a host with guests: whose each is, what may be taken over, what waits for a boot."""
 
 import json
 from pathlib import Path
@@ -31,6 +31,11 @@ apiVersion: reconciler/v1
 kind: Zone
 metadata: {{name: web}}
 spec: {{brand: joyent-minimal, image: minimal, memory: 256MiB}}
+---
+apiVersion: reconciler/v1
+kind: VirtualMachine
+metadata: {{name: db}}
+spec: {{engine: bhyve, cpus: 1, memory: 1GiB, disks: [{{name: root, size: 1GiB, model: virtio, boot: true}}]}}
 """
 STRANGER = {"alias": "stranger", "brand": "joyent-minimal", "image_uuid": IMAGE, "max_physical_memory": 256, "quota": 5}
 
@@ -81,3 +86,20 @@ def test_only_what_nobody_manages_is_written_down_and_taken_over(tree: Path, cap
         ("adopt", "h/Zone/stranger", [])
     ]
     assert plan["blocked"] == []
+
+
+def test_what_waits_for_a_boot_is_told_until_the_guest_was_booted(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    waits = "cpus acts at its next boot; reboot it, or permit that with lifecycle.disruption: restart"
+    objects = tree / "hosts/h/objects.yaml"
+    objects.write_text(objects.read_text().replace("cpus: 1", "cpus: 2"))
+    said(tree, capsys, "apply", str(tree), "--yes")
+
+    assert f"  h/VirtualMachine/db  Staged: {waits}\n" in said(tree, capsys, "status")
+    assert f"             {waits}\n" in said(tree, capsys, "why", "h/VirtualMachine/db")
+
+    with host_in(tree.parent / "state", system="smartos") as host:
+        uuid = host.drift(("vmadm", "lookup", "-1", "alias=db")).stdout.decode().strip()
+        assert host.drift(("vmadm", "reboot", uuid)).exit_code == 0
+    said(tree, capsys, "apply", str(tree), "--yes")
+
+    assert "PendingRestart" not in said(tree, capsys, "status")
