@@ -79,7 +79,10 @@ def view(host: RecordedHost, manifest: HostManifest, desired: Desired, registry:
     wanted = {kind: frozenset(names) for kind, names in fields_wanted(registry, resources, {}).items()}
     backends, unserved, objects = {}, {}, []
     for provider in registry.providers:
-        backend = next((one(host.facts) for one in provider.backends if one.serves(host.facts).served is Served.YES), None)
+        backend = next(
+            (one(host.facts) for one in provider.backends(host.facts.system) if one.serves(host.facts).served is Served.YES),
+            None,
+        )
         if backend is None:
             unserved |= {kind.name: f"no {kind.name} on {host.facts.system}" for kind in provider.kinds}
             continue
