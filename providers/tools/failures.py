@@ -1,5 +1,6 @@
 """What a tool says when it fails, and what to make of it: the part that is alike for all tools."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -81,9 +82,19 @@ def _unknown(what: str, answer: Completed) -> Failure:
 
 def _with_words(cause: str, answer: Completed) -> str:
     """The cause with the tool's own words; of a usage text only what stands before it."""
-    said = answer.stderr.partition("\nusage:")[0].strip() or answer.stdout.strip()
+    said = _on_one_line(answer.stderr.partition("\nusage:")[0].strip() or answer.stdout.strip())
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     if len(lines) > _SHOWN_LINES:
         # Some tools say first what failed, others last.
         lines = [*lines[: _SHOWN_LINES // 2], "...", *lines[-_SHOWN_LINES // 2 :]]
     return f"{cause} ({' / '.join(lines)})" if lines else cause
+
+
+def _on_one_line(said: str) -> str:
+    """An object that is printed over many lines is one thing; any other text stays as it is."""
+    if not said.startswith("{"):
+        return said
+    try:
+        return json.dumps(json.loads(said))
+    except (ValueError, RecursionError):
+        return said

@@ -17,6 +17,15 @@ def failed(stderr: str, *, command: Command = UPDATE, code: int = 1) -> Complete
     return Completed(command, Ending.EXITED, code, stderr=f"{stderr}\n")
 
 
+def test_what_validate_found_is_shown_whole() -> None:
+    """It is printed over many lines, of which the last say nothing."""
+    judged = {"bad_values": ["fs_allowed"], "bad_properties": [], "missing_properties": []}
+
+    found = failure(failed(json.dumps(judged, indent=2), command=VALIDATE))
+
+    assert found.cause == f"vmadm does not take the value of fs_allowed ({json.dumps(judged)})"
+
+
 @pytest.mark.parametrize(
     ("stderr", "retry", "cause"),
     [
