@@ -9,7 +9,7 @@ from providers.crossbow.kinds import MISSING, OF_CLASS
 from providers.tools import dladm, dladm_errors
 from providers.tools.dladm_rows import Link, Vnic, read_addresses, read_links, read_properties, read_stored, read_vnics
 from providers.tools.failures import failure
-from reconciler.model.change import NAME, Change, Verb
+from reconciler.model.change import NAME, Change, FieldChange, Verb
 from reconciler.model.command import Command, Completed, Ending, Failure, Outputs, Probe, Step, probe
 from reconciler.model.errors import ReadError
 from reconciler.model.facts import HostFacts
@@ -145,7 +145,7 @@ class IllumosBackend:
             )
         return vnics.refused(field, value) if kind == vnics.KIND else None
 
-    def acts(self, kind: str, field: str, observed: Observed) -> None:
+    def acts(self, kind: str, change: FieldChange, observed: Observed) -> None:
         """Nothing here runs."""
 
     def pool(self, name: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from providers.kvm.refusals import refusal
 from providers.tools import vmadm_facts, vmadm_fields, vmadm_guests, vmadm_steps
-from reconciler.model.change import Change
+from reconciler.model.change import Change, FieldChange
 from reconciler.model.command import Completed, Failure, Outputs, Probe, Step
 from reconciler.model.facts import HostFacts
 from reconciler.model.observed import Observed
@@ -37,8 +37,8 @@ class SmartosMachines:
     def refusal(self, kind: str, field: str, value: Value) -> Refusal | None:
         return refusal(kind, field, value)
 
-    def acts(self, kind: str, field: str, observed: Observed) -> Acts | None:
-        return vmadm_fields.acts(field, str(observed.fields["engine"]), observed.fields)
+    def acts(self, kind: str, change: FieldChange, observed: Observed) -> Acts | None:
+        return vmadm_fields.acts(change, str(observed.fields["engine"]), observed.fields)
 
     def steps(self, change: Change) -> tuple[Step, ...]:
         return vmadm_steps.steps(change, self.pools)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from providers.tools import vmadm_native
 from providers.tools.vmadm_native import VM_BRANDS
+from reconciler.model.change import FieldChange
 from reconciler.model.errors import InvalidValue
 from reconciler.model.quantity import format_size
 from reconciler.model.value import Fields, Value
@@ -29,18 +30,19 @@ _MAINTAINED = f"{vmadm_native.PREFIX}maintain_resolvers"
 _LIVE_OF_DISK = ("properties.compression", "properties.refreservation")
 
 
-def acts(field: str, brand: str, observed: Fields, after: Value = None) -> Acts | None:
+def acts(change: FieldChange, brand: str, observed: Fields) -> Acts | None:
     """When a change of a field acts on a running guest of that brand; None where it is as the kind's table says.
 
-    `observed` are the guest's fields as read; `after` is the new value, where the caller knows it.
+    `observed` are the guest's fields as read.
     """
+    field = change.name
     head, _, rest = field.partition(".")
     if head == "nics":
         return Acts.LIVE if _is_protection(rest) else Acts.STAGED
     if head == "disks":
         return Acts.LIVE if rest.endswith(_LIVE_OF_DISK) else Acts.RESTART
     if field.startswith(vmadm_native.PREFIX):
-        return _native_acts(field.removeprefix(vmadm_native.PREFIX), brand, observed.get(field), after)
+        return _native_acts(field.removeprefix(vmadm_native.PREFIX), brand, change)
     return _ACTS_ON_VMS.get(field) if brand in VM_BRANDS else _zone_acts(field, observed)
 
 
@@ -49,10 +51,10 @@ def _is_protection(rest: str) -> bool:
     return ".allow." in rest
 
 
-def _native_acts(name: str, brand: str, before: Value, after: Value) -> Acts | None:
+def _native_acts(name: str, brand: str, change: FieldChange) -> Acts | None:
     if name not in vmadm_native.NATIVE:
         return None
-    return vmadm_native.acts(name, brand, before, after)
+    return vmadm_native.acts(name, brand, change.before, change.after)
 
 
 _ACTS_ON_VMS: Mapping[str, Acts] = MappingProxyType(
@@ -68,6 +70,7 @@ _ACTS_ON_VMS: Mapping[str, Acts] = MappingProxyType(
 
 
 def _zone_acts(field: str, observed: Fields) -> Acts | None:
+    """Resolvers reach a zone that was told to keep them; another has them from its first boot and never again."""
     if field == "resolvers":
         return Acts.LIVE if observed.get(_MAINTAINED) is True else Acts.FIRST_BOOT
     return None

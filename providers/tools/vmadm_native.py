@@ -475,7 +475,7 @@ def _refuse_limit(name: str, value: int, remedy: str) -> NoReturn:
 
 
 def acts(name: str, brand: str, before: Value, after: Value) -> Acts:
-    """When a change of a property (its name alone) acts on a running guest; None for `after` where that is not known."""
+    """When a change of a property (its name alone) acts on a running guest."""
     if name == "tmpfs" and not (before and after):
         return Acts.STAGED
     return NATIVE[name].acts_for(brand)

@@ -133,7 +133,7 @@ def _needs_halt(change: Change) -> bool:
     """Whether something can't be changed at all while the guest runs."""
     observed, brand = there(change), observed_brand(change)
     return any(
-        entry.effect is Effect.RESTART and vmadm_fields.acts(entry.name, brand, observed.fields, entry.after) is Acts.RESTART
+        entry.effect is Effect.RESTART and vmadm_fields.acts(entry, brand, observed.fields) is Acts.RESTART
         for entry in change.fields
     )
 

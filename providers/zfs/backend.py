@@ -11,7 +11,7 @@ from providers.zfs.capabilities import Capabilities, capabilities, support
 from providers.zfs.reading import PREFIX, Reading, Surroundings, expanded, kind_of, needed, surroundings
 from providers.zfs.refusals import refusal
 from providers.zfs.steps import steps
-from reconciler.model.change import Change, Verb
+from reconciler.model.change import Change, FieldChange, Verb
 from reconciler.model.command import Command, Completed, Failure, Outputs, Probe, Step, probe
 from reconciler.model.errors import ReadError
 from reconciler.model.facts import HostFacts
@@ -102,7 +102,7 @@ class ZfsBackend:
     def refusal(self, kind: str, field: str, value: Value) -> Refusal | None:
         return refusal(self.host, kind, field, value)
 
-    def acts(self, kind: str, field: str, observed: Observed) -> None:
+    def acts(self, kind: str, change: FieldChange, observed: Observed) -> None:
         """Nothing of ZFS runs."""
 
     def steps(self, change: Change) -> tuple[Step, ...]:

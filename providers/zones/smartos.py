@@ -7,7 +7,7 @@ from providers.tools import vmadm_facts, vmadm_fields, vmadm_guests, vmadm_steps
 from providers.tools.vmadm_objects import Guest
 from providers.zones import images
 from providers.zones.refusals import refusal
-from reconciler.model.change import Change
+from reconciler.model.change import Change, FieldChange
 from reconciler.model.command import Completed, Failure, Outputs, Probe, Step
 from reconciler.model.facts import HostFacts
 from reconciler.model.observed import Observed
@@ -45,10 +45,10 @@ class SmartosZones:
     def refusal(self, kind: str, field: str, value: Value) -> Refusal | None:
         return refusal(kind, field, value)
 
-    def acts(self, kind: str, field: str, observed: Observed) -> Acts | None:
+    def acts(self, kind: str, change: FieldChange, observed: Observed) -> Acts | None:
         if kind != "Zone":
             return None
-        return vmadm_fields.acts(field, str(observed.fields["brand"]), observed.fields)
+        return vmadm_fields.acts(change, str(observed.fields["brand"]), observed.fields)
 
     def steps(self, change: Change) -> tuple[Step, ...]:
         if change.key.kind == "Image":

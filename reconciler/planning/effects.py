@@ -62,7 +62,7 @@ def _acts(kind: Kind, backend: Backend, field: FieldChange, observed: Observed) 
     """When a change acts; None where it is no matter of running."""
     if field.name in _OF_NAME_AND_MARK or field.name in kind.completion or is_takeover(field):
         return None
-    return backend.acts(kind.name, field.name, observed) or kind.rule(field.name).acts
+    return backend.acts(kind.name, field, observed) or kind.rule(field.name).acts
 
 
 def _protect(draft: Draft, resource: Resource, observed: Observed) -> Protect:

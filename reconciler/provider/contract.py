@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from reconciler.model.change import Change
+from reconciler.model.change import Change, FieldChange
 from reconciler.model.command import Completed, Failure, Outputs, Probe, Step
 from reconciler.model.facts import HostFacts
 from reconciler.model.observed import Observed
@@ -68,15 +68,18 @@ class Backend(Protocol):
         """Why this system can't have a stated field at that value; None when it can."""
         ...
 
-    def acts(self, kind: str, field: str, observed: Observed) -> Acts | None:
+    def acts(self, kind: str, change: FieldChange, observed: Observed) -> Acts | None:
         """When a change of a field acts on this object while it runs; None where that is as the kind's table says.
 
-        `field` may be an item of a list (`nics.net1`) that comes or goes.
+        It may be of an item of a list (`nics.net1`) that comes or goes. Its own effect is not known yet.
         """
         ...
 
     def steps(self, change: Change) -> tuple[Step, ...]:
-        """The exact commands of one change, in order; each must be safe to repeat after a crash and a new plan."""
+        """The exact commands of one change, in order; each must be safe to repeat after a crash and a new plan.
+
+        ReconcilerError where this system can't make the change: then it is blocked, with that cause and remedy.
+        """
         ...
 
     def pool(self, name: str) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 from reconciler.model.change import Change, FieldChange, Verb
 from reconciler.model.command import Command, Step
 from reconciler.model.desired import Desired
+from reconciler.model.errors import ReconcilerError
 from reconciler.model.guardrails import Guardrails
 from reconciler.model.key import Key, ObjectName
 from reconciler.model.ledger import LedgerRow
@@ -22,6 +23,9 @@ from reconciler.provider.field import Acts, Changing, FieldRule, Items
 from reconciler.provider.kind import Kind, Spec
 from reconciler.provider.nic import NICS, Nic
 from tests.planning.world import DEFAULT_RAILS, HOST, HOST_ID, NOW, OWNER, SOURCE, facts, view
+
+IMPOSSIBLE = "impossible"
+"""The name of a guest that the backend has no commands for."""
 
 WEB = Key(HOST, "Guest", "web1")
 MIB = 1 << 20
@@ -71,10 +75,12 @@ class Machines:
     def refusal(self, _kind: str, _field: str, _value: Value) -> None:
         return None
 
-    def acts(self, _kind: str, field: str, _observed: Observed) -> Acts | None:
-        return Acts.LIVE if field.endswith(".allow.ipSpoofing") else None
+    def acts(self, _kind: str, change: FieldChange, _observed: Observed) -> Acts | None:
+        return Acts.LIVE if change.name.endswith(".allow.ipSpoofing") else None
 
     def steps(self, change: Change) -> tuple[Step, ...]:
+        if change.key.name == IMPOSSIBLE:
+            raise ReconcilerError("no machine can be that", remedy="wish for another")
         words = [change.verb.value, change.key.name, *(f"{field.name}={field.after}" for field in change.fields)]
         if change.identity:
             words.append(change.identity)

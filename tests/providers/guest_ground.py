@@ -122,7 +122,7 @@ class GuestGround:
             return Effect.RESTART
         if not there.running or entry.name in (STATE, FINISHED):
             return Effect.IN_PLACE
-        acts = self.backends[kind.name].acts(kind.name, entry.name, there) or kind.rule(entry.name).acts
+        acts = self.backends[kind.name].acts(kind.name, entry, there) or kind.rule(entry.name).acts
         if acts is Acts.RESTART or (acts is Acts.STAGED and restarts):
             return Effect.RESTART
         return Effect.STAGED if acts is Acts.STAGED else Effect.IN_PLACE

@@ -6,6 +6,7 @@ from providers.kvm.refusals import refusal as refusal_of_machine
 from providers.tools import vmadm_fields
 from providers.tools.vmadm_native import PREFIX
 from providers.zones.refusals import refusal as refusal_of_zone
+from reconciler.model.change import FieldChange
 from reconciler.model.value import Value
 from reconciler.provider.contract import Refusal
 from reconciler.provider.field import Acts
@@ -20,7 +21,7 @@ def refusal(kind: str, field: str, value: Value) -> Refusal | None:
 
 def acts(kind: str, field: str, brand: str, **observed: Value) -> Acts:
     """As the planner asks: what the backend says, else the kind's table."""
-    return vmadm_fields.acts(field, brand, observed) or GUESTS.kinds[kind].rule(field).acts
+    return vmadm_fields.acts(FieldChange(field, None, None), brand, observed) or GUESTS.kinds[kind].rule(field).acts
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,7 @@ def test_when_a_change_acts(name: str, brand: str, before: Value, after: Value, 
 def test_what_vmadm_is_told() -> None:
     assert vmadm_native.created_with("limit_priv", ("!a", "b")) == {"limit_priv": ["!a", "b"]}
     assert vmadm_native.created_with("owner_uuid", None) == {}
+    assert vmadm_native.updated_with("fs_allowed", ("ufs",), None) == {"fs_allowed": []}
     assert vmadm_native.updated_with("owner_uuid", "x", None) == {"owner_uuid": vmadm_native.NO_OWNER}
     assert vmadm_native.updated_with("zfs_snapshot_limit", 5, None) == {"zfs_snapshot_limit": None}
     assert vmadm_native.updated_with("cpu_cap", 5, None) == {"cpu_cap": 0}
