@@ -85,7 +85,7 @@ def _pool(change: Change, stated: Fields, pools: frozenset[str] | None) -> str:
     if pools is not None and len(pools) == 1:
         return next(iter(pools))
     raise ReconcilerError(
-        f"{change.key}: nothing says in which pool it is to lie; pools there: {', '.join(sorted(pools or ())) or 'unknown'}",
+        f"nothing says in which pool it is to lie; pools there: {', '.join(sorted(pools or ())) or 'unknown'}",
         remedy="state spec.pool, or spec.defaultPool of the Host",
     )
 

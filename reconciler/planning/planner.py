@@ -85,8 +85,29 @@ def _draft(
     return draft
 
 
+class _NoSteps(Exception):
+    """A change for which its provider has no commands, and why."""
+
+    def __init__(self, key: Key, refusal: ReconcilerError) -> None:
+        super().__init__(str(refusal))
+        self.key = key
+        self.refusal = refusal
+
+
 def host_plan(draft: Draft) -> HostPlan:
-    """What was drafted and not refused, in order and with its commands. ReconcilerError when references go round."""
+    """What was drafted and not refused, in order and with its commands. ReconcilerError when references go round.
+
+    A change that its provider can't make is refused, with whatever can't stand without it.
+    """
+    while True:
+        try:
+            return _host_plan(draft)
+        except _NoSteps as lacking:
+            draft.block_drafted(lacking.key, Reason.UNSUPPORTED, lacking.refusal.cause, lacking.refusal.remedy)
+            settle(draft)
+
+
+def _host_plan(draft: Draft) -> HostPlan:
     view = draft.view
     before = _edges(draft)
     try:
@@ -193,7 +214,10 @@ def _held_by(draft: Draft, name: ObjectName) -> list[ObjectName]:
 def _action(draft: Draft, drafted: Drafted, after: tuple[str, ...]) -> Action:
     change = _with_what_it_takes(draft, drafted.change)
     kind, backend = draft.kinds[change.key.kind], draft.view.backends[change.key.kind]
-    steps = backend.steps(change)
+    try:
+        steps = backend.steps(change)
+    except ReconcilerError as refusal:
+        raise _NoSteps(change.key, refusal) from refusal
     return Action(
         id=action_id(change, steps),
         change=change,
