@@ -91,7 +91,10 @@ def _signs_afterwards(change: Change, head: str, brand: str, guest: str, pool: s
     items = item_changes(change, head)
     for name in sorted(names_afterwards(change, head)):
         if (there := observed_item(change, head, name)) and name not in items.added:
-            found[name] = str(items.changed.get(name, {}).get("mac") or _sign(head, there, brand))
+            inner = items.changed.get(name, {})
+            # Another iso is another path, which is all that tells a disk of kvm.
+            there = {**there, "path": inner["iso"]} if "iso" in inner else there
+            found[name] = str(inner.get("mac") or _sign(head, there, brand))
         elif head == "nics":
             found[name] = mac_of(change, name)
         elif head == "disks":
