@@ -6,6 +6,7 @@ from reconciler.emulation.guests import datasets
 from reconciler.emulation.guests.brands import BRANDS
 from reconciler.emulation.guests.failures import Failed
 from reconciler.emulation.guests.properties import PROPERTIES, Acts
+from reconciler.emulation.guests.reading import Datasets
 from reconciler.emulation.guests.rows import Guest, Json, disks_of, save
 from reconciler.emulation.guests.stored import dataset_names, root_of
 from reconciler.emulation.guests.times import stamp
@@ -44,7 +45,7 @@ def boot(session: Session, guest: Guest, *, state: str = RUNNING) -> None:
         ) from refused
     for name in dataset_names(guest):
         datasets.set_in_use(session, name, in_use=True)
-    guest.running = _booted(guest)
+    guest.running = _booted(session.state, guest)
     for name in _AFTER_EXIT:
         guest.status.pop(name, None)
     number = session.state.next_number("zoneid")
@@ -110,8 +111,9 @@ def link_properties(nic: Json) -> dict[str, str]:
     }
 
 
-def _booted(guest: Guest) -> Json:
-    """What a guest that starts now has: what is stored, but for what only its first start could give it."""
+def _booted(state: State, guest: Guest) -> Json:
+    """What a guest that starts now has: what is stored, but for what only its first start could give it, and disks as large
+    as zfs says."""
     hvm = BRANDS[guest.stored["brand"]].hvm
     found: Json = {}
     former = guest.status.setdefault("first_boot", {})
@@ -122,6 +124,10 @@ def _booted(guest: Guest) -> Json:
             found[name] = former.setdefault(name, copy.deepcopy(value))
         elif acts in {Acts.BOOT, Acts.LIVE}:
             found[name] = copy.deepcopy(value)
+    sizes = Datasets(state, dataset_names(guest))
+    for disk in found.get("disks", ()):
+        if "zfs_filesystem" in disk:
+            disk["size"] = sizes.size(disk["zfs_filesystem"], "volsize") // datasets.MIB
     return found
 
 
