@@ -52,12 +52,18 @@ def _serial(value: Scalar) -> Value:
     return text
 
 
+def _compression(value: Scalar) -> Value:
+    """Off is none: what is shown of a disk does not tell whether somebody chose it there."""
+    found = PROPERTIES["compression"].stated(value)
+    return None if found == "off" else found
+
+
 _NULL = {Clearing.INHERIT: Null.UNSET, Clearing.NONE: Null.NONE, Clearing.IMPOSSIBLE: Null.REFUSED}
 _PROPERTY_RULES = {
     name: FieldRule(Changing.LIVE, _NULL[known.clearing], known.stated, is_size=known.is_size, summary=known.summary)
     for name, known in PROPERTIES.items()
     if known.on & On.VOLUME and not known.create_only
-}
+} | {"compression": FieldRule(null=Null.NONE, canonical=_compression, summary=PROPERTIES["compression"].summary)}
 
 
 def _property(name: str) -> FieldRule:

@@ -65,7 +65,7 @@ def _fields(disk: JsonObject, guest: str) -> dict[str, Value]:
         "boot": disk.flag("boot"),
         "blockSize": disk.number("block_size"),
         "sparse": None if reserved is None or size is None else reserved * MIB < size,
-        **({"properties.compression": compression} if compression is not None else {}),
+        **({"properties.compression": compression if compression != "off" else None} if compression is not None else {}),
         **({"properties.refreservation": reserved * MIB or None} if reserved is not None else {}),
     }
 

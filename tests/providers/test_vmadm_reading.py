@@ -139,7 +139,7 @@ def test_disks_are_told_by_what_they_are() -> None:
         20 * GIB, "d42a37a0-6d5c-4f5a-9d0c-3ea4d1e1f8b2", None, None, True, "virtio", False, 8192, "lz4",
     ]  # fmt: skip
     assert [fields[f"disks.precious.{name}"] for name in names] == [
-        GIB, None, "zones/precious", None, False, "nvme", True, 16384, "off",
+        GIB, None, "zones/precious", None, False, "nvme", True, 16384, None,
     ]  # fmt: skip
     assert (fields["disks.debian-12-iso.iso"], fields["disks.debian-12-iso.size"]) == ("/opt/iso/debian-12.iso", None)
 
