@@ -39,8 +39,11 @@ def with_effects(
     runs_on = observed.running and not any(field.name == STATE and field.after == "stopped" for field in fields)
     may_restart = resource.lifecycle.disruption is not Disruption.NONE and protect is not Protect.ALL
     found: list[FieldChange] = []
+    new = _new_items(kind, fields, observed)
     for field in fields:
         acts = _acts(kind, backend, field, observed)
+        if acts is Acts.LIVE and (item := new.get(_item_path(kind, field.name))) is not None:
+            acts = _acts(kind, backend, item, observed)
         if acts is None or field.effect is Effect.REPLACE:
             found.append(field)
         elif acts is Acts.FIRST_BOOT:
@@ -56,6 +59,23 @@ def with_effects(
     if runs_on and may_restart and observed.pending_restart and not any(field.effect is Effect.RESTART for field in found):
         found.append(FieldChange(RESTART, ", ".join(observed.pending_restart), None, Effect.RESTART))
     return tuple(found)
+
+
+def _new_items(kind: Kind, fields: Iterable[FieldChange], observed: Observed) -> dict[str, FieldChange]:
+    """Items that what runs does not have as they will be known, with the change that brings them: nothing of them is reached
+    at once. They come, become others by what tells which one they are, or did so before and wait for the next boot."""
+    found = {}
+    waiting = (FieldChange(name, None, None) for name in observed.pending_restart)
+    for field in (*waiting, *fields):
+        place = kind.in_item(field.name) if kind.items else None
+        if place is not None and place.field in ("", kind.items[place.list].told_by) and not is_takeover(field):
+            found[place.path] = field
+    return found
+
+
+def _item_path(kind: Kind, name: str) -> str:
+    place = kind.in_item(name) if kind.items else None
+    return place.path if place is not None else ""
 
 
 def _acts(kind: Kind, backend: Backend, field: FieldChange, observed: Observed) -> Acts | None:

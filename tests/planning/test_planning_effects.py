@@ -83,6 +83,22 @@ def test_a_field_of_a_nic_may_act_earlier_than_the_nic() -> None:
     }
 
 
+@pytest.mark.parametrize("waiting", [(), ("nics.net0",), ("nics.net0.mac", "nics.net0.over"), ("nics.net1",)])
+def test_what_a_nic_may_do_waits_where_the_nic_waits(waiting: tuple[str, ...]) -> None:
+    """What runs has no nic of that address yet on which it could change."""
+    fields = {"nics__net0__mac": "02:00:00:00:00:01", "nics__net0__allow__ipSpoofing": False}
+    found = also(there(nics=("net0",), own=["nics.net0"], **fields), pending_restart=waiting)
+    made = planned(guest(nics=("net0",), nics__net0__allow__ipSpoofing=True), found)
+    assert only(made).effect == ("staged" if any("net0" in name for name in waiting) else "inPlace")
+
+
+def test_what_a_nic_may_do_waits_with_its_new_address() -> None:
+    fields = {"nics__net0__mac": "02:00:00:00:00:01", "nics__net0__allow__ipSpoofing": False}
+    found = there(nics=("net0",), own=["nics.net0"], **fields)
+    wanted = guest(nics=("net0",), nics__net0__mac="02:00:00:00:00:02", nics__net0__allow__ipSpoofing=True)
+    assert {effect for _, _, effect in fields_of(planned(wanted, found)).values()} == {"staged"}
+
+
 def test_changes_that_wait_for_a_boot_are_told_and_made_once_a_restart_is_permitted() -> None:
     waiting = also(there(cpus=4), pending_restart=("cpus",))
     told = planned(guest(cpus=4), waiting)
