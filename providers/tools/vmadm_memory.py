@@ -15,7 +15,7 @@ def told_memory(payload: Mapping[str, Json], observed: Fields, stated: Fields, *
 
     Without it vmadm keeps the distance of swap and locked memory to physical memory, and the share of tmpfs. In a zone what is
     not stated stays as it is, but within the bounds of vmadm. A virtual machine needs the overhead that it has on top of its
-    memory, so there what is not stated natively moves along.
+    memory, so there what is not stated natively and holds its memory moves along.
     """
     there = _in_mib(observed, hvm=hvm)
     wanted = {name: value for name in _NAMES if isinstance(value := payload.get(name), int)}
@@ -25,8 +25,8 @@ def told_memory(payload: Mapping[str, Json], observed: Fields, stated: Fields, *
     found = dict(wanted)
     for name, value in there.items():
         if name not in found and name != "ram":
-            moves = hvm and f"{vmadm_native.PREFIX}{name}" not in stated
-            found[name] = max(0, value + grown) if moves else value
+            moves = hvm and value >= there.get("ram", 0) and f"{vmadm_native.PREFIX}{name}" not in stated
+            found[name] = value + grown if moves else value
     physical = found["max_physical_memory"]
     for name in ("max_locked_memory", "tmpfs"):
         if name in found and name not in wanted:

@@ -325,3 +325,13 @@ def test_a_stranger_s_guest_is_taken_over_by_marks_alone(ground: GuestGround) ->
     assert (adopted.mark, adopted.own_items) == (ground.mark(ZONE), there.own_items)
     differing = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     assert differing - {"last_modified"} == {"internal_metadata"}
+
+
+def test_locked_memory_that_holds_no_memory_of_the_machine_stays(ground: GuestGround) -> None:
+    """Were it moved along with the memory that shrinks, nothing would be left of it."""
+    limited = {**MACHINE, "memory": 2 * GIB, "native.smartos.max_locked_memory": 300}
+    ground.bring_about(VM, limited)
+
+    ground.bring_about(VM, {**MACHINE, "memory": GIB})
+
+    assert vmadm_get(ground, VM)["max_locked_memory"] == 300
