@@ -16,10 +16,11 @@ from reconciler.model.key import ObjectName
 from reconciler.model.observed import Observed
 from reconciler.model.value import Scalar, Value
 from reconciler.provider import checks
-from reconciler.provider.checks import ContractError, Sample, backend_for
+from reconciler.provider.checks import ContractError, backend_for
 from reconciler.provider.contract import Backend, Provider
 from reconciler.provider.field import FieldRule
 from reconciler.provider.kind import Kind
+from reconciler.provider.life import Sample, check_life
 from tests.providers.conftest import TryoutHost
 
 SAMPLE = Sample(ObjectName("Dataset", "zones/checked"), {"properties.atime": "off"}, {"properties.atime": None})
@@ -177,7 +178,7 @@ def test_a_life_that_does_not_go_as_planned_is_noticed(smartos: TryoutHost, back
     broken = backend_of(backend, smartos)
 
     with pytest.raises(ContractError, match=said):
-        checks.check_life(PROVIDER, broken, smartos.run, SAMPLE)
+        check_life(PROVIDER, broken, smartos.run, SAMPLE)
 
 
 def test_a_probe_that_fails_is_no_empty_host(smartos: TryoutHost) -> None:

@@ -11,16 +11,15 @@ from reconciler.model.command import Command
 from reconciler.model.key import ObjectName
 from reconciler.model.value import Fields
 from reconciler.provider.checks import (
-    Sample,
     backend_for,
     check_explanations,
     check_kinds,
-    check_life,
     check_probes,
     check_reading,
     look,
 )
 from reconciler.provider.contract import Backend
+from reconciler.provider.life import Sample, check_life
 from tests.providers.conftest import TryoutHost
 
 CUTS = (None, 0, 1, 2)

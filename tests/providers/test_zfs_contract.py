@@ -15,16 +15,15 @@ from reconciler.model.key import Key, ObjectName
 from reconciler.model.observed import EVERY_FIELD, REMOVAL, Observed
 from reconciler.model.value import Fields
 from reconciler.provider.checks import (
-    Sample,
     backend_for,
     check_explanations,
-    check_life,
     check_probes,
     check_reading,
     check_steps,
     look,
 )
 from reconciler.provider.contract import Backend
+from reconciler.provider.life import Sample, check_life
 from tests.providers.conftest import TryoutHost
 
 GIB = 1 << 30
