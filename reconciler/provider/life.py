@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from reconciler.model.change import Change, FieldChange, Verb
 from reconciler.model.command import RetryClass, Step
+from reconciler.model.errors import InvalidValue
 from reconciler.model.key import Key, ObjectName
 from reconciler.model.lifecycle import OnRemoval
 from reconciler.model.observed import REMOVAL, Mark, Observed
@@ -14,9 +15,11 @@ from reconciler.model.trash import Trashing
 from reconciler.model.value import Fields
 from reconciler.provider.checks import Run, look, raise_for, step_findings
 from reconciler.provider.contract import Backend, Provider
+from reconciler.provider.derived import derived_uuid
 from reconciler.provider.field import Changing, Null
 from reconciler.provider.kind import Kind
 
+_OWNER = "checks"
 _ATTEMPTS = 40
 """How often a command that fails for a passing reason is run."""
 
@@ -72,7 +75,7 @@ class _Life:
 
     @property
     def _mark(self) -> Mark | None:
-        return Mark("checks", self.sample.name, "host-id", on_removal=OnRemoval.DELETE) if self._kind.carries_mark else None
+        return Mark(_OWNER, self.sample.name, "host-id", on_removal=OnRemoval.DELETE) if self._kind.carries_mark else None
 
     def _here(self) -> Observed | None:
         fields = {*self.sample.fields, *self.sample.changed, *self._kind.completion, REMOVAL}
@@ -84,14 +87,15 @@ class _Life:
         resource, observed = self._resource(fields), self._here()
         if observed is None:
             made = tuple(FieldChange(name, None, value) for name, value in fields.items() if value is not None)
-            return Change(resource.key, Verb.CREATE, made, resource, None, self._mark, owner="checks")
+            identity = derived_uuid(_OWNER, resource.key) if self._kind.chooses_identity else ""
+            return Change(resource.key, Verb.CREATE, made, resource, None, self._mark, identity=identity, owner=_OWNER)
         wanted = {**fields, **self._kind.completion}
         left = tuple(
             FieldChange(name, observed.fields.get(name), value)
             for name, value in wanted.items()
             if not _holds(self._kind, name, fields.get(name, value), observed)
         )
-        return Change(resource.key, Verb.UPDATE, left, resource, observed, self._mark, owner="checks") if left else None
+        return Change(resource.key, Verb.UPDATE, left, resource, observed, self._mark, owner=_OWNER) if left else None
 
     def _brought_about(self, fields: Fields) -> Iterator[str]:
         change = self._change(fields)
@@ -127,9 +131,21 @@ class _Life:
         if before is None or after is None:
             yield f"{name} is not there after it came back from the trash"
             return
-        for what in ("identity", "mark", "trashed", "stated_here", "fields"):
+        for what in ("identity", "mark", "trashed", "stated_here", "running", "own_items"):
             if getattr(before, what) != getattr(after, what):
                 yield f"{name}: back from the trash, {what} is {getattr(after, what)!r}, and was {getattr(before, what)!r}"
+        for field_name in sorted(before.fields.keys() | after.fields.keys()):
+            was, now = before.fields.get(field_name), after.fields.get(field_name)
+            if was != now and self._is_stated(field_name):
+                yield f"{name}: back from the trash, {field_name} is {now!r}, and was {was!r}"
+
+    def _is_stated(self, name: str) -> bool:
+        """Whether a manifest can state the field, or an action of ours must see to it; others tell of the moment."""
+        try:
+            self._kind.rule(name)
+        except InvalidValue:
+            return False
+        return True
 
     def _taken(self, change_now: Callable[[], Change | None]) -> Iterator[str]:
         """Carries a change out, cut off and begun anew where that is asked for."""
@@ -164,7 +180,7 @@ class _Life:
 
     def _removed(self) -> Iterator[str]:
         key, observed = Key("checked", *self.sample.name), self._here()
-        change = Change(key, Verb.DELETE, observed=observed, owner="checks")
+        change = Change(key, Verb.DELETE, observed=observed, owner=_OWNER)
         yield from step_findings(self.backend, change)
         yield from self._confirmation(change)
         yield from self._carried_out(self.backend.steps(change))

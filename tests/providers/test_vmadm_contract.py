@@ -14,10 +14,12 @@ from reconciler.model.key import Key
 from reconciler.model.observed import EVERY_FIELD, REMOVAL
 from reconciler.provider.checks import check_explanations, check_kinds, check_probes, check_reading, check_steps
 from reconciler.provider.contract import Provider, Served
+from reconciler.provider.life import Sample, check_life
 from tests.providers.conftest import TryoutHost
-from tests.providers.guest_ground import GuestGround
+from tests.providers.guest_ground import ZONE_IMAGE, GuestGround
 from tests.providers.test_vmadm_life import GUESTS, MACHINE, VM, ZONE
 
+MIB = 1 << 20
 PROVIDERS = {"zones": ZONES, "kvm": KVM}
 
 
@@ -68,6 +70,30 @@ def test_steps_keep_the_contract(ground: GuestGround, guest: str) -> None:
         check_steps(provider, backend, removal)
     check_steps(provider, backend, replace(creation, verb=Verb.REPLACE, observed=there))
     check_steps(provider, backend, Change(Key("hv01", *name), Verb.FORGET, observed=there))
+
+
+SAMPLES = {
+    "zone": Sample(
+        ZONE,
+        {"brand": "joyent", "memory": 512 * MIB, "nics": ("net0",), "nics.net0.over": "external", "tags.role": "web"},
+        {"memory": 1024 * MIB, "tags.role": None, "nics.net0.allow.macSpoofing": True, "cpuCap": 100},
+        {"image": ZONE_IMAGE},
+    ),
+    "bhyve": Sample(
+        VM,
+        {"engine": "bhyve", "memory": 1024 * MIB, "disks": ("root",), "disks.root.size": 64 * MIB, "disks.root.boot": True},
+        {"memory": 2048 * MIB, "disks.root.properties.compression": "lz4", "autoboot": False},
+    ),
+}
+
+
+@pytest.mark.parametrize("cut", [None, 0, 1, 2, 3, 4])
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_a_guest_lives_and_goes_as_the_contract_says(ground: GuestGround, sample: str, cut: int | None) -> None:
+    provider = KVM if sample == "bhyve" else ZONES
+    backend = ground.backends[SAMPLES[sample].name.kind]
+
+    check_life(provider, backend, ground.host.run, SAMPLES[sample], stop_after=cut)
 
 
 def test_one_command_reads_all_guests_however_many_there_are(ground: GuestGround) -> None:
