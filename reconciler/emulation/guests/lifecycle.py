@@ -120,6 +120,8 @@ def _booted(state: State, guest: Guest) -> Json:
     for name, value in guest.stored.items():
         one = PROPERTIES.get(name)
         acts = Acts.RECORD if one is None else one.hvm if hvm else one.os
+        if name == "resolvers" and guest.stored.get("maintain_resolvers"):
+            former[name] = copy.deepcopy(value)
         if acts is Acts.FIRST_BOOT:
             found[name] = former.setdefault(name, copy.deepcopy(value))
         elif acts in {Acts.BOOT, Acts.LIVE}:
@@ -163,6 +165,9 @@ def apply_live(session: Session, guest: Guest, changed: frozenset[str]) -> None:
         # A zone gets or loses its /tmp in memory only when it boots.
         if name == "tmpfs" and 0 in {running.get("tmpfs", 0), guest.stored.get("tmpfs", 0)}:
             continue
+        if _maintained(guest, name):
+            # Written into the zone, where it stays.
+            guest.status.setdefault("first_boot", {})[name] = copy.deepcopy(guest.stored.get(name, []))
         if name in guest.stored:
             running[name] = copy.deepcopy(guest.stored[name])
         else:
