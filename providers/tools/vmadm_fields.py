@@ -30,10 +30,10 @@ _MAINTAINED = f"{vmadm_native.PREFIX}maintain_resolvers"
 _LIVE_OF_DISK = ("properties.compression", "properties.refreservation")
 
 
-def acts(change: FieldChange, brand: str, observed: Fields) -> Acts | None:
+def acts(change: FieldChange, brand: str, observed: Fields, pending: tuple[str, ...] = ()) -> Acts | None:
     """When a change of a field acts on a running guest of that brand; None where it is as the kind's table says.
 
-    `observed` are the guest's fields as read.
+    `observed` are the guest's fields as read, `pending` those that wait for its next boot.
     """
     field = change.name
     head, _, rest = field.partition(".")
@@ -43,7 +43,7 @@ def acts(change: FieldChange, brand: str, observed: Fields) -> Acts | None:
         return Acts.LIVE if rest.endswith(_LIVE_OF_DISK) else Acts.RESTART
     if field.startswith(vmadm_native.PREFIX):
         return _native_acts(field.removeprefix(vmadm_native.PREFIX), brand, change)
-    return _ACTS_ON_VMS.get(field) if brand in VM_BRANDS else _zone_acts(field, observed)
+    return _ACTS_ON_VMS.get(field) if brand in VM_BRANDS else _zone_acts(field, observed, pending)
 
 
 def _is_protection(rest: str) -> bool:
@@ -69,11 +69,15 @@ _ACTS_ON_VMS: Mapping[str, Acts] = MappingProxyType(
 )
 
 
-def _zone_acts(field: str, observed: Fields) -> Acts | None:
+def _zone_acts(field: str, observed: Fields, pending: tuple[str, ...]) -> Acts | None:
     """Resolvers reach a zone that was told to keep them; another has them from its first boot and never again."""
-    if field == "resolvers":
-        return Acts.LIVE if observed.get(_MAINTAINED) is True else Acts.FIRST_BOOT
-    return None
+    if field != "resolvers":
+        return None
+    kept = observed.get(_MAINTAINED) is True
+    if _MAINTAINED in pending:
+        # What is stored of that waits for the next boot itself: what runs does the opposite.
+        return Acts.STAGED if kept else Acts.LIVE
+    return Acts.LIVE if kept else Acts.FIRST_BOOT
 
 
 def check(kind: str, field: str, value: Value) -> None:

@@ -48,7 +48,7 @@ class SmartosZones:
     def acts(self, kind: str, change: FieldChange, observed: Observed) -> Acts | None:
         if kind != "Zone":
             return None
-        return vmadm_fields.acts(change, str(observed.fields["brand"]), observed.fields)
+        return vmadm_fields.acts(change, str(observed.fields["brand"]), observed.fields, observed.pending_restart)
 
     def steps(self, change: Change) -> tuple[Step, ...]:
         if change.key.kind == "Image":

@@ -92,6 +92,12 @@ def test_resolvers_act_at_once_where_the_zone_keeps_them() -> None:
     assert acts("Zone", "resolvers", "lx", **{f"{PREFIX}maintain_resolvers": False}) is Acts.FIRST_BOOT
 
 
+@pytest.mark.parametrize(("stored", "when"), [(True, Acts.STAGED), (False, Acts.LIVE)])
+def test_resolvers_of_a_zone_that_is_to_keep_them_from_its_next_boot_wait_for_that(stored: bool, when: Acts) -> None:
+    flag = f"{PREFIX}maintain_resolvers"
+    assert vmadm_fields.acts(FieldChange("resolvers", None, None), "lx", {flag: stored}, (flag,)) is when
+
+
 @pytest.mark.parametrize(
     ("kind", "field", "value", "remedy"),
     [
