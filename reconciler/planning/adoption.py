@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from reconciler.model.change import Change, FieldChange, Verb
+from reconciler.model.change import Change, Effect, FieldChange, Verb
 from reconciler.model.lifecycle import Adopt
 from reconciler.model.observed import REMOVAL, Observed
 from reconciler.model.plan import Reason
@@ -21,7 +21,11 @@ def draft_adoption(draft: Draft, kind: Kind, resource: Resource, observed: Obser
     """Drafts the adoption of an unmarked object, or says why it may not be. `adopt` of the resource is not `never`."""
     if kind.items:
         observed = recognised(kind, draft.owner, resource.key, resource.fields, observed)
-    found = difference(kind, resource.fields, observed, resource.lifecycle.ignore)
+    wanted = dict(resource.fields)
+    if not kind.carries_mark:
+        # No mark tells that it is whole: what is half-made is not equal.
+        wanted |= {name: value for name, value in kind.completion.items() if name in observed.fields}
+    found = difference(kind, wanted, observed, resource.lifecycle.ignore)
     # An item that is listed becomes ours with the object: that is no change.
     found = replace(found, fields=tuple(field for field in found.fields if not is_takeover(field)))
     if is_refused_as_unread(draft, resource, found, Verb.ADOPT) or is_refused_as_unexpected(draft, resource, found, Verb.ADOPT):
@@ -30,10 +34,10 @@ def draft_adoption(draft: Draft, kind: Kind, resource: Resource, observed: Obser
         _refuse_as_different(draft, kind, resource, found.fields)
         return
     for field in found.fields:
-        if kind.rule(field.name).changing in (Changing.REPLACE, Changing.REMAKE):
+        if field.effect is Effect.REPLACE and kind.rule(field.name).changing in (Changing.REPLACE, Changing.REMAKE):
             _refuse_to_replace(draft, kind, resource, field)
             return
-        if is_refused_by_rule(draft, kind, resource, field, Verb.ADOPT):
+        if is_refused_by_rule(draft, kind, resource, observed, field, Verb.ADOPT):
             return
     fields = with_effects(draft, kind, resource, observed, found.fields)
     if isinstance(fields, Refused):

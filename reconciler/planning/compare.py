@@ -117,7 +117,8 @@ def _is_refused(draft: Draft, kind: Kind, change: Change) -> bool:
         draft.block(change.key, Verb.UPDATE, Reason.PROTECTED, cause, f"put it back, or {lift}", resource.origin)
         return True
     verb = Verb.REPLACE if _replacing(kind, change) else Verb.UPDATE
-    return any(is_refused_by_rule(draft, kind, resource, field, verb) for field in change.fields if field.name not in OF_MARK)
+    stated = (field for field in change.fields if field.name not in OF_MARK)
+    return any(is_refused_by_rule(draft, kind, resource, observed, field, verb) for field in stated)
 
 
 def _draft(draft: Draft, kind: Kind, change: Change, rename: Rename | None, reason: str) -> None:

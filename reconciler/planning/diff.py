@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from reconciler.model.change import FieldChange
 from reconciler.model.observed import Observed
 from reconciler.model.value import Fields, Value
-from reconciler.planning.items import item_changes, item_names, unexpected_items
+from reconciler.planning.items import is_of_new_item, item_changes, item_names, unexpected_items
 from reconciler.provider.field import Changing, Null
 from reconciler.provider.kind import Kind
 
@@ -42,21 +42,14 @@ def difference(kind: Kind, wanted: Fields, observed: Observed, ignore: tuple[str
             changes += [change for change in found if not is_ignored(change.name, ignore)]
             unexpected += [item for item in unexpected_items(name, names, observed) if not is_ignored(item, ignore)]
         elif name not in there:
-            if _is_of_new_item(kind, name, observed):
+            if is_of_new_item(kind, name, observed):
                 if value is not None:
-                    changes.append(FieldChange(name, None, value, kind.rule(name).effect))
+                    changes.append(FieldChange(name, None, value))
             else:
                 unread.append(name)
         elif not is_met(kind, name, value, observed):
             changes.append(FieldChange(name, there[name], value, kind.rule(name).effect))
     return Difference(tuple(changes), tuple(unread), tuple(unexpected))
-
-
-def _is_of_new_item(kind: Kind, name: str, observed: Observed) -> bool:
-    place = kind.in_item(name)
-    if place is None or place.list not in observed.fields:
-        return False
-    return place.item not in item_names(observed.fields[place.list])
 
 
 def is_met(kind: Kind, name: str, value: Value, observed: Observed) -> bool:

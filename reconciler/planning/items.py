@@ -67,6 +67,14 @@ def item_changes(kind: Kind, head: str, names: tuple[str, ...], observed: Observ
             yield FieldChange(f"{head}.{name}", name, None, rule.effect)
 
 
+def is_of_new_item(kind: Kind, name: str, observed: Observed) -> bool:
+    """Whether a field is one of an item that the object has not got yet: then every value of it is a first one."""
+    place = kind.in_item(name)
+    if place is None or place.list not in observed.fields:
+        return False
+    return place.item not in item_names(observed.fields[place.list])
+
+
 def unexpected_items(head: str, names: tuple[str, ...], observed: Observed) -> Iterator[str]:
     """Items on the host that no manifest lists and that we did not make."""
     for name in item_names(observed.fields[head]):

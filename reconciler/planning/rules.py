@@ -1,11 +1,13 @@
 """What a field's rule refuses, whatever verb wants the change."""
 
 from reconciler.model.change import FieldChange, Verb
+from reconciler.model.observed import Observed
 from reconciler.model.plan import Reason
 from reconciler.model.quantity import approximate_size
 from reconciler.model.resource import Resource
 from reconciler.planning.diff import Difference
 from reconciler.planning.draft import Draft
+from reconciler.planning.items import is_of_new_item
 from reconciler.planning.words import shown
 from reconciler.provider.field import Changing
 from reconciler.provider.kind import Kind
@@ -34,8 +36,12 @@ def is_refused_as_unexpected(draft: Draft, resource: Resource, found: Difference
     return True
 
 
-def is_refused_by_rule(draft: Draft, kind: Kind, resource: Resource, field: FieldChange, verb: Verb) -> bool:
+def is_refused_by_rule(
+    draft: Draft, kind: Kind, resource: Resource, observed: Observed, field: FieldChange, verb: Verb
+) -> bool:
     """Refuses changes that the field's rule does not allow; returns whether it did."""
+    if is_of_new_item(kind, field.name, observed):
+        return False
     rule = kind.rule(field.name)
     place = draft.desired.place(resource, f"spec.{field.name}")
     before, after = shown(rule, field.before), shown(rule, field.after)
