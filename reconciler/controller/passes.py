@@ -389,7 +389,7 @@ def _learn(setting: Setting, journal: Journal, view: HostView, host: HostPlan, r
         known = view.ledger.get(key)
         if known is None or replace(known, revision=revision) != row:
             rows.append(row)
-    answered = view.unfinished & (frozenset(host.settled) | _absent(view))
+    answered = view.unfinished & (frozenset(host.settled) | frozenset(host.used) | _absent(view))
     if rows or host.gone or answered:
         journal.learn(rows, host.gone, answered)
 

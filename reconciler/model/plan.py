@@ -110,10 +110,11 @@ class Miss:
 class HostPlan:
     """What is to be done and what is refused on one host.
 
-    `settled` names the keys that are as wanted: the ledger learns them when the plan is applied. `wants` asks for
-    another look with more fields before the plan can be relied on. `wrong_host` is the cause when the machine is not the one
-    that the Host manifest names: then nothing was looked at. `holds` are those in force there. `pending_restart` names
-    objects of ours of which changes wait for their next boot, with the fields.
+    `settled` names the keys that are as wanted: the ledger learns them when the plan is applied; `used` those that are as
+    wanted and not known to be ours. `wants` asks for another look with more fields before the plan can be relied on.
+    `wrong_host` is the cause when the machine is not the one that the Host manifest names: then nothing was looked at.
+    `holds` are those in force there. `pending_restart` names objects of ours of which changes wait for their next boot,
+    with the fields.
     """
 
     host: str
@@ -126,6 +127,7 @@ class HostPlan:
     unmanaged: int = 0
     managed: int = 0
     settled: tuple[Key, ...] = ()
+    used: tuple[Key, ...] = ()
     gone: tuple[Key, ...] = ()
     wants: frozenset[tuple[str, str]] = frozenset()
     wrong_host: str = ""

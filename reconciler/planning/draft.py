@@ -53,6 +53,7 @@ class Draft:
     released: list[Released] = field(default_factory=list)
     misses: list[Miss] = field(default_factory=list)
     settled: list[Key] = field(default_factory=list)
+    used: list[Key] = field(default_factory=list)
     ours: set[ObjectName] = field(default_factory=set)
     moved_away: dict[ObjectName, Key] = field(default_factory=dict)
     carried_by: dict[Key, Key] = field(default_factory=dict)
@@ -82,6 +83,11 @@ class Draft:
         """The object's mode under the host's ceiling."""
         return lower_mode(lifecycle.mode, self.view.manifest.mode)
 
+    def _is_half_made(self, key: Key, observed: Observed) -> bool:
+        """Whether an object lacks something for a whole one, and an action of ours on it had no good end."""
+        whole = self.kinds[key.kind].completion
+        return key in self.view.unfinished and any(observed.fields.get(name, value) != value for name, value in whole.items())
+
     def whose(self, observed: Observed) -> Ownership:
         """Whose an object is: by its mark; where there is no room for one, by the ledger, by what it was made with, or because
         we were about to make it when it was not there."""
@@ -90,7 +96,7 @@ class Draft:
             return found
         key = self.key(observed.name)
         is_derived = kind.is_derived is not None and kind.is_derived(self.owner, key, observed.fields)
-        is_ours = is_derived or key in self.view.ledger or key in self.view.begun
+        is_ours = is_derived or key in self.view.ledger or key in self.view.begun or self._is_half_made(key, observed)
         return Ownership.OURS if is_ours else found
 
     def mark(self, resource: Resource) -> Mark | None:

@@ -28,6 +28,11 @@ def is_reached(kind: Kind, change: Change, observed: Observed | None) -> bool:
                 # Made but not completed is not done; where it is no concern of this kind of look, it was not read.
                 wanted |= {name: value for name, value in kind.completion.items() if name in observed.fields}
             wanted |= {field.name: field.after for field in change.fields if field.name in kind.completion}
+            if change.observed is not None:
+                # What was whole may not be left half-done.
+                before = change.observed.fields
+                whole = {name: value for name, value in kind.completion.items() if before.get(name) == value}
+                wanted |= {name: value for name, value in whole.items() if name in observed.fields}
             return difference(kind, wanted, observed, change.resource.lifecycle.ignore).is_empty
 
 

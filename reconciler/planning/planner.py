@@ -133,6 +133,7 @@ def _host_plan(draft: Draft) -> HostPlan:
         unmanaged=_unmanaged(draft),
         managed=len(draft.ours),
         settled=tuple(draft.settled),
+        used=tuple(draft.used),
         gone=_gone(draft),
         wants=frozenset(draft.wants),
         wrong_host=view.inventory.wrong_host,

@@ -117,6 +117,7 @@ def _decide(
         return
     if whose is Ownership.UNMARKED and not kind.carries_mark and _holds_already(kind, resource, observed):
         # Used as it stands: nobody can say whose it is, and nothing has to change. It does not become ours by that.
+        draft.used.append(key)
         return
     former = former_names(draft, resource) | ({key.object} if rename else set()) if whose is Ownership.MOVED else frozenset()
     if refused := refusal(whose, observed, former, was_ours=key in draft.view.ledger, was_begun=key in draft.view.unfinished):
@@ -128,8 +129,9 @@ def _decide(
 
 
 def _holds_already(kind: Kind, resource: Resource, observed: Observed) -> bool:
-    """Whether every stated field was read and is met, but for ignored ones."""
-    return difference(kind, resource.fields, observed, resource.lifecycle.ignore).is_empty
+    """Whether every stated field was read and is met, but for ignored ones, and nothing is known to lack for a whole one."""
+    whole = {name: value for name, value in kind.completion.items() if name in observed.fields}
+    return difference(kind, {**resource.fields, **whole}, observed, resource.lifecycle.ignore).is_empty
 
 
 def _block_shared(draft: Draft, resource: Resource, sharing: list[Observed]) -> None:
