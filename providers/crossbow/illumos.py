@@ -99,7 +99,7 @@ class IllumosBackend:
         for name in sorted(active.keys() | kept):
             link = active.get(name)
             missing = self._missing(is_active=link is not None, is_kept=name in kept)
-            removal = Removal(0, obstacles=self._users(name, seen), holds_data=False) if asks else None
+            removal = Removal(0, obstacles=self._users(name, seen, outputs), holds_data=False) if asks else None
             yield etherstub(name, link.mtu if link is not None else None, missing, removal)
 
     def _kept_etherstubs(self, outputs: Outputs) -> frozenset[str]:
@@ -110,7 +110,7 @@ class IllumosBackend:
     def _missing(self, *, is_active: bool, is_kept: bool) -> str:
         return "" if is_active and is_kept else "link" if is_kept else "store"
 
-    def _users(self, name: str, seen: Iterable[Vnic]) -> tuple[str, ...]:
+    def _users(self, name: str, seen: Iterable[Vnic], outputs: Outputs) -> tuple[str, ...]:
         """Why an etherstub must stay, as far as no object of ours tells it."""
         return ()
 

@@ -13,11 +13,12 @@ from providers.tools import dladm, dladm_errors, fwadm, nictagadm, vmadm
 from providers.tools.dladm_rows import Vnic
 from providers.tools.failures import failure
 from providers.tools.guest_names import read_names
+from providers.tools.vmadm_objects import Guest, read_guests
 from reconciler.model.change import Change
 from reconciler.model.command import Command, Completed, Failure, Outputs, Probe, Step, probe
 from reconciler.model.errors import ReadError
 from reconciler.model.key import ObjectName
-from reconciler.model.observed import Observed, Removal
+from reconciler.model.observed import REMOVAL, Observed, Removal
 from reconciler.model.value import Value
 from reconciler.provider.contract import Refusal
 
@@ -40,6 +41,7 @@ class SmartosBackend(IllumosBackend):
             yield probe(TAGS, *nictagadm.list_tags())
         if firewall.KIND in fields:
             yield probe(RULES, *fwadm.LIST)
+        if firewall.KIND in fields or REMOVAL in fields.get(ETHERSTUB, ()):
             yield Probe(GUESTS, vmadm.ALL_GUESTS)
 
     def _reads_stored(self, fields: Asked) -> bool:
@@ -60,9 +62,12 @@ class SmartosBackend(IllumosBackend):
     def _missing(self, *, is_active: bool, is_kept: bool) -> str:
         return "" if is_active and is_kept else "link" if is_kept else "nic tag"
 
-    def _users(self, name: str, seen: Iterable[Vnic]) -> tuple[str, ...]:
-        zones = sorted({vnic.zone for vnic in seen if vnic.zone and vnic.over == name})
-        return (f"guests run with a nic on it: {', '.join(zones)}",) if zones else ()
+    def _users(self, name: str, seen: Iterable[Vnic], outputs: Outputs) -> tuple[str, ...]:
+        """Guests whose nic lies on it only until their next boot. The others refer to it, so the engine knows them."""
+        zones = {vnic.zone for vnic in seen if vnic.zone and vnic.over == name}
+        if zones and GUESTS in outputs:
+            zones -= _zones_with_a_nic_on(name, read_guests(outputs[GUESTS].stdout))
+        return (f"guests run with a nic on it: {', '.join(sorted(zones))}",) if zones else ()
 
     def _is_of_host(self, vnic: Vnic) -> bool:
         """A zone has a namespace of its own: its links belong to the guest, which vmadm manages."""
@@ -140,3 +145,9 @@ def _nic_tag(tag: nictagadm.Tag) -> Observed:
     """The link that a tag names is what dladm knows it by."""
     fields: dict[str, Value] = {"type": tag.type, "mac": tag.mac or None, "link": tag.link or None}
     return Observed(ObjectName(NIC_TAG, tag.name), fields, identity=tag.link)
+
+
+def _zones_with_a_nic_on(tag: str, guests: Iterable[Guest]) -> set[str]:
+    """The zones of guests that are stored with a nic of that tag."""
+    on_it = (guest for guest in guests if any(nic.text("nic_tag") == tag for nic in guest.objects("nics")))
+    return {guest.text("zonename") or guest.uuid for guest in on_it}
