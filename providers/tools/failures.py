@@ -67,7 +67,7 @@ def _exited(answer: Completed, table: Sequence[Said], judge: Callable[[Completed
             f"compare with the usage of {answer.command.argv[0]} on the host; its version may not be supported",
             _NEVER,
         )
-    cause = _with_words(f"it failed with exit code {answer.exit_code}", answer)
+    cause = _with_words("it failed", answer)
     return Failure(cause, "run the command by hand on the host and look", _LATER)
 
 
@@ -81,13 +81,16 @@ def _unknown(what: str, answer: Completed) -> Failure:
 
 
 def _with_words(cause: str, answer: Completed) -> str:
-    """The cause with the tool's own words; of a usage text only what stands before it."""
+    """The cause with the exit code and the tool's own words; of a usage text only what stands before it."""
     said = _on_one_line(answer.stderr.partition("\nusage:")[0].strip() or answer.stdout.strip())
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     if len(lines) > _SHOWN_LINES:
         # Some tools say first what failed, others last.
         lines = [*lines[: _SHOWN_LINES // 2], "...", *lines[-_SHOWN_LINES // 2 :]]
-    return f"{cause} ({' / '.join(lines)})" if lines else cause
+    told = [" / ".join(lines)] if lines else []
+    if answer.exit_code is not None:
+        told.insert(0, f"exit code {answer.exit_code}")
+    return f"{cause} ({': '.join(told)})" if told else cause
 
 
 def _on_one_line(said: str) -> str:

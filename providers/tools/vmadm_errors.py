@@ -63,7 +63,7 @@ TABLE = (
     ),
     said(
         "a dataset is there that the guest needs the name of: a creation that did not get to its end leaves one",
-        "look at it with `zfs list -r`, and destroy it by hand if no guest has it",
+        "look at it with `zfs list -r`, and destroy it by hand with `zfs destroy -r` if no guest has that uuid",
         _LATER,
         "dataset already exists",
     ),
