@@ -1,9 +1,11 @@
 """Guests of one kind on a SmartOS host: what to ask for, and what the answers say."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from providers.tools import vmadm, vmadm_errors, zfs_errors
 from providers.tools.failures import failure
+from providers.tools.vmadm_marks import notes_of
 from providers.tools.vmadm_objects import Guest, read_guest, read_guests
 from providers.tools.vmadm_reading import kind_of, observed
 from providers.tools.vmadm_storage import LIST_STORAGE, LIST_VOLUMES, Storage, read_storage, read_volumes
@@ -25,7 +27,9 @@ def guest_probes(kind: str, fields: Mapping[str, frozenset[str]]) -> tuple[Probe
     found = [Probe(GUESTS, vmadm.ALL_GUESTS)]
     if asked & {REMOVAL, EVERY_FIELD}:
         found.append(probe(STORAGE, *LIST_STORAGE))
-    if kind == "VirtualMachine" and (asked & {EVERY_FIELD, FINISHED} or any(name.startswith("disks") for name in asked)):
+    if kind == "VirtualMachine" and (
+        asked & {EVERY_FIELD, FINISHED, REMOVAL} or any(name.startswith("disks") for name in asked)
+    ):
         found.append(probe(VOLUMES, *LIST_VOLUMES))
     return tuple(found)
 
@@ -68,12 +72,17 @@ def confirmed(change: Change, answer: Completed) -> Observed | None:
     asked = change.resource.fields if change.resource is not None else {}
     # What a removal takes was read for the plan; here only what stands against it counts.
     storage = Storage() if change.observed is not None and change.observed.removal is not None else None
-    found = {guest.uuid: observed(guest, asked, storage) for guest in guests}
+    found = {guest.uuid: _as_noted(guest, observed(guest, asked, storage)) for guest in guests}
     if change.observed is not None:
         old = found.get(change.observed.identity)
         if old is not None and not (change.verb in (Verb.TRASH, Verb.REPLACE) and old.is_in_trash):
             return old
     return found.get(change.identity)
+
+
+def _as_noted(guest: Guest, found: Observed) -> Observed:
+    """The volumes of the host were not looked at; as long as a note says that some are away, the guest is not whole."""
+    return replace(found, fields={**found.fields, FINISHED: False}) if notes_of(guest).away else found
 
 
 def explain(failed: Completed) -> Failure:

@@ -74,14 +74,57 @@ def new_mounts(change: Change, names: Iterable[str]) -> list[Json]:
 
 
 def item_notes(change: Change, brand: str, guest: str, pool: str) -> dict[str, Json]:
-    """The notes to write: of each list of which other items are ours once the change is made, or ours by another sign."""
+    """The notes to write with the change: of each list of which other items are ours then, or ours by another sign.
+
+    vmadm writes metadata before it changes nics and filesystems, and may be stopped in between: those that go are in the note
+    until they are gone. `closing_item_notes` takes them out.
+    """
     found: dict[str, Json] = {}
-    for head, key in (("nics", vmadm_marks.NICS), ("disks", vmadm_marks.DISKS), ("mounts", vmadm_marks.MOUNTS)):
+    for head, key in _NOTES.items():
         before = {name: _sign(head, observed_item(change, head, name), brand) for name in own_names(change, head)}
-        after = _signs_afterwards(change, head, brand, guest, pool)
-        if after == before:
-            continue
-        found[key] = vmadm_marks.targets_note(after) if head == "mounts" else vmadm_marks.items_note(after)
+        after = {**_signs_going(change, head, brand), **_signs_afterwards(change, head, brand, guest, pool)}
+        if after != before:
+            found[key] = _note(head, after)
+    return found
+
+
+def opening_disk_note(change: Change, brand: str, guest: str, pool: str) -> dict[str, str]:
+    """The note to write before disks are added: vmadm makes disks before it writes metadata, and may be stopped in between.
+
+    Empty where none is added, and where a new one may get the path of one that goes: then only the change itself can tell.
+    """
+    if not item_changes(change, "disks").added:
+        return {}
+    before = {name: _sign("disks", observed_item(change, "disks", name), brand) for name in own_names(change, "disks")}
+    both = {**before, **_signs_afterwards(change, "disks", brand, guest, pool)}
+    return {vmadm_marks.DISKS: _note("disks", both)} if len(set(both.values())) == len(both) else {}
+
+
+def closing_item_notes(change: Change, brand: str, guest: str, pool: str, *, all_lists: bool = False) -> dict[str, str | None]:
+    """The notes to write when the change is made, None where none is needed: of lists that something went from, or of all."""
+    heads = [head for head in _NOTES if all_lists or _signs_going(change, head, brand)]
+    signs = {head: _signs_afterwards(change, head, brand, guest, pool) for head in heads}
+    return {_NOTES[head]: _note(head, found) if found else None for head, found in signs.items()}
+
+
+_NOTES: Mapping[str, str] = MappingProxyType(
+    {"nics": vmadm_marks.NICS, "disks": vmadm_marks.DISKS, "mounts": vmadm_marks.MOUNTS}
+)
+
+
+def _note(head: str, signs: Mapping[str, str]) -> str:
+    return vmadm_marks.targets_note(signs) if head == "mounts" else vmadm_marks.items_note(signs)
+
+
+def _signs_going(change: Change, head: str, brand: str) -> dict[str, str]:
+    """What tells the items of ours that go; a nic that gets another MAC goes as well. Disks go before metadata is written."""
+    if head == "disks":
+        return {}
+    items = item_changes(change, head)
+    found = {name: _sign(head, observed_item(change, head, name), brand) for name in items.removed}
+    for name, fields in items.changed.items():
+        if head == "nics" and "mac" in fields:
+            found[f"{name}-old"] = _sign(head, observed_item(change, head, name), brand)
     return found
 
 

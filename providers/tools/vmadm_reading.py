@@ -4,7 +4,7 @@ What is derived, volatile or an old form of something else has no field, so that
 """
 
 import ipaddress
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from providers.tools import vmadm_fields, vmadm_native
 from providers.tools.vmadm_disks import read_disks
@@ -59,7 +59,7 @@ def observed(guest: Guest, asked: Collection[str], storage: Storage | None = Non
     if running and booted is not None:
         fields[BOOTED] = str(booted)
     _tell_unfinished(guest, fields, notes, volumes)
-    stuck, unsticking = _trouble(guest.state, guest.uuid)
+    stuck, unsticking = _trouble(guest.state, guest.uuid, _taken_volumes(fields))
     return Observed(
         name_of(guest),
         fields,
@@ -149,7 +149,10 @@ def _tell_unfinished(guest: Guest, fields: dict[str, Value], notes: Notes, volum
         return
     away = sorted(place for place in notes.away if volumes is not None and place in volumes.names)
     runs_on = guest.state == RUNNING and notes.resume != ""
-    fields[FINISHED] = not away and not runs_on
+    macs = {nic.text("mac") for nic in guest.objects("nics")}
+    targets = {mount.text("target") for mount in guest.objects("filesystems")}
+    noted = set(notes.nics.values()) <= macs and notes.mounts <= targets
+    fields[FINISHED] = not away and not runs_on and (noted or notes.trashed is not None)
     if volumes is not None:
         fields[AWAY] = tuple(f"{place}\t{notes.away[place]}" for place in away)
         fields[TAKEN_PLACES] = tuple(name for name in volumes.detached if f"/{guest.uuid}-" in name)
@@ -162,6 +165,8 @@ def _removal(guest: Guest, fields: Fields, storage: Storage) -> Removal:
     found = (snapshot for name in own for snapshot in storage.snapshots.get(name, ()))
     snapshots = [(name, is_held) for name, is_held in found if not name.endswith(_FLAG_SNAPSHOT)]
     obstacles = [f"snapshot {name} is held (see `zfs holds {name}`)" for name, is_held in snapshots if is_held]
+    if guest.state == _HALTING:
+        obstacles.append(": ".join(_trouble(guest.state, guest.uuid)))
     for name in own:
         clones = [clone for clone in storage.clones.get(name, ()) if clone not in own]
         obstacles += [f"{clone} is a clone of {name}" for clone in clones]
@@ -182,13 +187,30 @@ def _removal(guest: Guest, fields: Fields, storage: Storage) -> Removal:
     )
 
 
-def _trouble(state: str, uuid: str) -> tuple[str, str]:
-    """Cause and remedy where vmadm lets nothing be done with a guest in its state; empty elsewhere."""
+def _taken_volumes(fields: Fields) -> Iterator[str]:
+    names = fields.get("disks")
+    for name in names if isinstance(names, tuple) else ():
+        if isinstance(volume := fields.get(f"disks.{name}.volume"), str):
+            yield volume
+
+
+def _trouble(state: str, uuid: str, volumes: Iterable[str] = ()) -> tuple[str, str]:
+    """Cause and remedy where vmadm lets nothing be done with a guest in its state; empty elsewhere.
+
+    `volumes` are those that it only took: `vmadm delete` would destroy them as well.
+    """
     if state == "failed":
-        return (
-            "vmadm gave it up (state failed): it was not made to its end, or not made anew to its end",
-            f"look into /var/log/vm/logs on the host; then `vmadm delete {uuid}` if it never ran, else `vmadm reprovision` it",
+        taken = "".join(
+            f" (before that `zfs rename {name} {name}-kept`, and back after: it destroys all disks)" for name in volumes
         )
+        remedy = (
+            f"look into /var/log/vm/logs on the host; then `vmadm delete {uuid}` if it never ran{taken},"
+            f" else `vmadm reprovision {uuid}` with its image, which keeps its delegated data"
+        )
+        return "vmadm gave it up (state failed): it was not made to its end, or not made anew to its end", remedy
+    if state == _HALTING:
+        remedy = f"wait, and run again; if it stays so, end it with `vmadm stop {uuid} -F` on the host"
+        return "it is being stopped (state stopping)", remedy
     if state in _UNSETTLED:
         return (
             f"it is on its way to another state (state {state})",

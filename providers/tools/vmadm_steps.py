@@ -17,7 +17,16 @@ from providers.tools.vmadm_items import resolved_image
 from providers.tools.vmadm_native import Json
 from providers.tools.vmadm_reading import RUNNING
 from providers.tools.vmadm_trash import from_trash, out_of_trash, to_trash, unlocked
-from providers.tools.vmadm_update import grown_volumes, note_payload, observed_brand, staged_notes, there, update_payload
+from providers.tools.vmadm_update import (
+    closing_notes,
+    grown_volumes,
+    note_payload,
+    observed_brand,
+    opening_notes,
+    staged_notes,
+    there,
+    update_payload,
+)
 from reconciler.model.change import RESTART, STATE, Change, Effect, Verb
 from reconciler.model.command import Command, Step
 from reconciler.provider.field import Acts
@@ -80,7 +89,8 @@ def _update(change: Change, *, with_mark: bool = False) -> Iterator[Step]:
     """Changes of a guest that is there.
 
     On one that runs, what can't be done then is done between a stop and a start of ours. `reconciler:resume` is written before
-    the stop and taken off after the start: a guest that is found stopped with it is to be started. What acts at the next boot
+    the stop or reboot and taken off when it runs again: a guest that is found stopped with it is to be started. What acts at
+    the next boot
     is noted with the boot that it waits for, in the payload that stores it; so a reboot that never came is known.
     """
     observed, state = there(change), change.field(STATE)
@@ -89,11 +99,18 @@ def _update(change: Change, *, with_mark: bool = False) -> Iterator[Step]:
     halts = runs and (not runs_after or _needs_halt(change))
     starts = runs_after and (halts or not runs)
     aside = volumes_aside(change)
-    begun = {**aside.notes, **({vmadm_marks.RESUME: RUNNING} if halts and runs_after else {})}
-    ended = set(begun)
-    if observed.interrupted or change.field(FINISHED) is not None:
-        ended |= {vmadm_marks.RESUME, vmadm_marks.AWAY}
-    payload = update_payload(change, with_mark=with_mark, notes=staged_notes(change) if runs and not halts else None)
+    reboots = runs_after and not starts and _restarts(change)
+    resume = {vmadm_marks.RESUME: RUNNING} if reboots or (halts and runs_after) else {}
+    begun = {**aside.notes, **(resume if halts else {}), **opening_notes(change)}
+    unfinished = bool(observed.interrupted) or change.field(FINISHED) is not None
+    closing: dict[str, str | None] = dict.fromkeys({**aside.notes, **resume})
+    if unfinished:
+        closing |= dict.fromkeys((vmadm_marks.RESUME, vmadm_marks.AWAY))
+    if reboots or (unfinished and not observed.pending_restart):
+        closing[vmadm_marks.STAGED] = None
+    closing |= closing_notes(change, all_lists=unfinished)
+    notes = {**staged_notes(change), **(resume if reboots else {})} if runs and not halts else None
+    payload = update_payload(change, with_mark=with_mark, notes=notes)
     if halts and not runs_after:
         payload = {**_autoboot(change, after_stop=True), **payload}
     uuid = observed.identity
@@ -113,9 +130,9 @@ def _update(change: Change, *, with_mark: bool = False) -> Iterator[Step]:
     yield from put_back(aside)
     if starts:
         yield Step(vmadm.start(uuid))
-    elif runs_after and _restarts(change):
+    elif reboots:
         yield Step(vmadm.reboot(uuid))
-    yield from _told(uuid, {**note_payload(dict.fromkeys(ended)), **(_autoboot(change, after_stop=False) if starts else {})})
+    yield from _told(uuid, {**note_payload(closing), **(_autoboot(change, after_stop=False) if starts else {})})
 
 
 def _told(uuid: str, payload: Mapping[str, Json], *, destructive: bool = False) -> Iterator[Step]:

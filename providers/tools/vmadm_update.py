@@ -8,7 +8,16 @@ from collections.abc import Iterable, Mapping
 from providers.tools import vmadm_disks, vmadm_marks, vmadm_mounts, vmadm_native, vmadm_nics
 from providers.tools.vmadm_changes import item_changes, observed_item
 from providers.tools.vmadm_create import carried
-from providers.tools.vmadm_items import item_notes, new_disk, new_disks, new_mounts, new_nics, readded_nic
+from providers.tools.vmadm_items import (
+    closing_item_notes,
+    item_notes,
+    new_disk,
+    new_disks,
+    new_mounts,
+    new_nics,
+    opening_disk_note,
+    readded_nic,
+)
 from providers.tools.vmadm_memory import told_memory
 from providers.tools.vmadm_native import Json
 from providers.tools.vmadm_reading import CLOUD_INIT
@@ -99,6 +108,20 @@ def _mark_entries(change: Change, *, with_mark: bool) -> dict[str, Json]:
     before = there(change).mark
     gone = vmadm_marks.entries_of(before).keys() - entries.keys() if before is not None else ()
     return {**entries, **dict.fromkeys(gone)}
+
+
+def opening_notes(change: Change) -> dict[str, str]:
+    """The note on disks to write first of all; see `opening_disk_note`."""
+    if change.resource is None or observed_brand(change) not in HVM:
+        return {}
+    return opening_disk_note(change, observed_brand(change), there(change).identity, _pool(change))
+
+
+def closing_notes(change: Change, *, all_lists: bool) -> dict[str, str | None]:
+    """The notes on items to write when all is done; see `closing_item_notes`."""
+    if change.resource is None:
+        return {}
+    return closing_item_notes(change, observed_brand(change), there(change).identity, _pool(change), all_lists=all_lists)
 
 
 def _pool(change: Change) -> str:

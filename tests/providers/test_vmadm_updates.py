@@ -186,7 +186,7 @@ def test_what_acts_at_the_next_boot_is_noted_until_the_guest_has_booted(ground: 
 
     commands = ground.bring_about(VM, {**MACHINE, "cpus": 4, "memory": 2 * GIB})
 
-    assert words(commands) == ["reboot"]
+    assert words(commands) == ["validate", "update", "reboot", "update"]
     after = ground.here(VM)
     assert after is not None
     assert after.pending_restart == ()
