@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from providers.zfs import PROVIDER
 from reconciler.controller.passes import Connections, Setting
 from reconciler.emulation.faults import Fault, FaultKind
 from reconciler.emulation.host import EmulatedHost
@@ -49,8 +48,12 @@ class Death:
 
     moment: Moment
     count: int
+    parts: int = 1
+    """How much of a command of several parts is done when it comes inside one."""
     seen: dict[Moment, int] = field(default_factory=dict)
     come: bool = False
+    argv: tuple[str, ...] = ()
+    """The command around which or inside which it came."""
     told: Callable[[], None] = lambda: None
 
     def comes_at(self, moment: Moment) -> bool:
@@ -96,6 +99,8 @@ class DyingTransport(Passing):
             raise Died
         if not command.changes:
             return await self.transport.run(command)
+        if not self.death.come:
+            self.death.argv = command.argv
         self.death.passing(Moment.BEFORE_COMMAND)
         if self.death.comes_at(Moment.INSIDE_COMMAND):
             await self._die_in(command)
@@ -110,7 +115,7 @@ class DyingTransport(Passing):
             await self.transport.run(command)
             await asyncio.sleep(60)
         else:
-            self.host.inject(Fault(FaultKind.HALF))
+            self.host.inject(Fault(FaultKind.HALF, parts=self.death.parts))
             await self.transport.run(command)
         self._die()
         raise Died
@@ -145,7 +150,7 @@ async def _dies(ground: Ground, desired: Desired, death: Death, work: Work) -> b
     database = Database.open(ground.state)
     connections = DyingConnections(ground.state, death=death, host=ground.host)
     journal = DyingJournal(database, death)
-    setting = Setting(Registry.of([PROVIDER]), ground.state, database, lambda: datetime.now(UTC))
+    setting = Setting(Registry.of(ground.providers), ground.state, database, lambda: datetime.now(UTC))
     working = asyncio.create_task(work.run(setting, desired, connections, journal))
     end = asyncio.create_task(fallen.wait())
     await asyncio.wait({working, end}, return_when=asyncio.FIRST_COMPLETED)

@@ -188,7 +188,7 @@ class Ground:
         result = self.applied(*wanted)
         failures = [f"{outcome.key}: {outcome.failure}" for outcome in result.outcomes if outcome.failure]
         refused = [f"{item.key}: {item.reason}: {item.cause}" for item in result.final.blocked]
-        assert (failures, refused) == ([], [])
+        assert (failures, refused) == ([], []), (failures, refused)
         assert result.is_converged, [str(action.key) for action in result.final.actions]
         assert self.planned(*wanted).is_empty
         return result
