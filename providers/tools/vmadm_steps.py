@@ -90,8 +90,8 @@ def _update(change: Change, *, with_mark: bool = False) -> Iterator[Step]:
 
     On one that runs, what can't be done then is done between a stop and a start of ours. `reconciler:resume` is written before
     the stop or reboot and taken off when it runs again: a guest that is found stopped with it is to be started. What acts at
-    the next boot
-    is noted with the boot that it waits for, in the payload that stores it; so a reboot that never came is known.
+    the next boot is noted with the boot that it waits for, in the payload that stores it; so a reboot that never came is
+    known.
     """
     observed, state = there(change), change.field(STATE)
     runs = observed.running is True
