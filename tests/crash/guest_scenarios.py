@@ -181,7 +181,7 @@ SCENARIOS = (
         "disks of kvm",
         frozenset({UPDATE}),
         (*BASE, vm(disks=f"{DATA_DISK}, {{name: old, size: 1GiB}}", engine="kvm", lifecycle=RESTARTS)),
-        (*BASE, vm(disks=f"{DATA_DISK}, {VOLUME_DISK}", engine="kvm", lifecycle=RESTARTS)),
+        (*BASE, vm(disks=f"{{name: data, size: 3GiB}}, {VOLUME_DISK}", engine="kvm", lifecycle=RESTARTS)),
         filled,
     ),
     GuestScenario(
