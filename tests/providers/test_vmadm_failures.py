@@ -23,7 +23,7 @@ def test_what_validate_found_is_shown_whole() -> None:
 
     found = failure(failed(json.dumps(judged, indent=2), command=VALIDATE))
 
-    assert found.cause == f"vmadm does not take the value of fs_allowed ({json.dumps(judged)})"
+    assert found.cause == f"vmadm does not take the value of fs_allowed (exit code 1: {json.dumps(judged)})"
 
 
 @pytest.mark.parametrize(
