@@ -188,3 +188,13 @@ def test_a_command_that_does_half_or_whose_answer_is_lost_is_made_good_by_the_ne
 
     assert vnics(host) == []
     assert "stub0" not in do(host, "dladm", "show-link", "-p", "-o", "link").split()
+
+
+def test_links_whose_manifests_say_nothing_of_removal_go_with_them_for_they_have_no_trash(host: Ground) -> None:
+    host.converges(
+        wanted("Etherstub", "stub0", {}, onRemoval="trash"), wanted("VNIC", "web0", {"over": "stub0"}, onRemoval="trash")
+    )
+
+    assert verbs(host.planned()) == [(Verb.DELETE, "web0"), (Verb.DELETE, "stub0")]
+    host.converges()
+    assert vnics(host) == []
