@@ -132,6 +132,11 @@ def _found(look: Look, desired: Desired, registry: Registry, kind: str | None, p
             found.counts["with a mark: of this or another repository, or copied from another machine"] += 1
         elif rules.contained_in and rules.container(name.name) is None:
             found.counts["at the top of a pool"] += 1
+        elif name in free and (shared := observed.shares_name) is not None:
+            found.impossible.append(
+                f"left out: {name}, for several have the name {shared.name}: give it one of its own on the host, "
+                f"or write a manifest {shared} with uuid: {observed.identity} for one of them"
+            )
         elif name in free:
             made = imported(key, observed, registry.kinds, partial(look.backends[name.kind].refusal, name.kind))
             if made.cause:

@@ -28,7 +28,9 @@ def draft_adoption(draft: Draft, kind: Kind, resource: Resource, observed: Obser
     found = difference(kind, wanted, observed, resource.lifecycle.ignore)
     # An item that is listed becomes ours with the object: that is no change.
     found = replace(found, fields=tuple(field for field in found.fields if not is_takeover(field)))
-    if is_refused_as_unread(draft, resource, found, Verb.ADOPT) or is_refused_as_unexpected(draft, resource, found, Verb.ADOPT):
+    if is_refused_as_unread(draft, resource, found, Verb.ADOPT):
+        return
+    if is_refused_as_unexpected(draft, resource, observed, found, Verb.ADOPT):
         return
     if found.fields and resource.lifecycle.adopt is Adopt.IF_EQUAL:
         _refuse_as_different(draft, kind, resource, found.fields)

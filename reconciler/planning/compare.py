@@ -38,7 +38,7 @@ def compare(draft: Draft, kind: Kind, resource: Resource, observed: Observed, re
     found = difference(kind, _wanted_of(draft, kind, resource, observed, rename), observed, lifecycle.ignore)
     if is_refused_as_unread(draft, resource, found, Verb.UPDATE):
         return
-    if is_refused_as_unexpected(draft, resource, found, Verb.UPDATE):
+    if is_refused_as_unexpected(draft, resource, observed, found, Verb.UPDATE):
         return
     if row is not None:
         for name, value in released(kind, row.fields, resource.fields, observed):

@@ -23,17 +23,26 @@ def is_refused_as_unread(draft: Draft, resource: Resource, found: Difference, ve
     return True
 
 
-def is_refused_as_unexpected(draft: Draft, resource: Resource, found: Difference, verb: Verb) -> bool:
+def is_refused_as_unexpected(draft: Draft, resource: Resource, observed: Observed, found: Difference, verb: Verb) -> bool:
     """Refuses a change of an object with items that nobody listed and that are not ours; returns whether it did."""
     if not found.unexpected:
         return False
     items = ", ".join(found.unexpected)
     head = found.unexpected[0].partition(".")[0]
-    cause = f"{items} {'is' if len(found.unexpected) == 1 else 'are'} on the host, in no manifest, and not made by us"
+    kind = draft.kinds[resource.key.kind]
+    told = ", ".join(f"{name}{_told_by(kind, observed, name)}" for name in found.unexpected)
+    cause = f"{told} {'is' if len(found.unexpected) == 1 else 'are'} on the host, in no manifest, and not made by us"
     remedy = f"list it under spec.{head}, leave it alone with lifecycle.ignore: [{items}], or remove it on the host"
     place = draft.desired.place(resource, f"spec.{head}")
     draft.block(resource.key, verb, Reason.UNEXPECTED_ITEM, cause, remedy, place)
     return True
+
+
+def _told_by(kind: Kind, observed: Observed, item: str) -> str:
+    """` (mac 02:00:00:00:00:07)`: what the host knows an item by, whose name is only the one that we show it under."""
+    told_by = kind.items[item.partition(".")[0]].told_by
+    value = observed.fields.get(f"{item}.{told_by}")
+    return f" ({told_by} {shown(None, value)})" if told_by and value else ""
 
 
 def is_refused_by_rule(
