@@ -151,14 +151,15 @@ def _check_name(name: str) -> None:
 def _check_spec(fields: Fields) -> None:
     if RULE in fields:
         if both := next((name for name in PARTS if name in fields), ""):
-            raise InvalidValue(f"rule says all that {both} says", remedy=f"remove rule, or remove {both}", field=both)
+            raise InvalidValue(f"rule says what {both} says", remedy=f"remove rule, or remove {both}", field=both)
         return
     protocol = fields.get("protocol")
     with_types = protocol in WITH_TYPES
     wanted = (FROM, TO, "action", "protocol", *(("types",) if with_types else ("ports",) if protocol in WITH_PORTS else ()))
     if absent := [name for name in wanted if name not in fields]:
         remedy = f"state {', '.join(f'spec.{name}' for name in absent)}, or the whole as spec.rule"
-        raise InvalidValue(f"a rule needs {', '.join(absent)}", remedy=remedy)
+        what = f"a rule for {protocol}" if protocol is not None else "a rule"
+        raise InvalidValue(f"{what} needs {', '.join(absent)}", remedy=remedy)
     if (wrong := "ports" if with_types else "types") in fields:
         raise InvalidValue(f"{protocol} has no {wrong}", remedy=f"remove {wrong}", field=wrong)
     _check_names_guests(rule_of(fields), FROM)

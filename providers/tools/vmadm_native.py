@@ -368,7 +368,7 @@ READ_ONLY = frozenset(
 def _property(of: str, brands: frozenset[str], ours: Mapping[str, str], name: str) -> NativeProperty:
     """The property of that name on a kind; InvalidValue with the way out for any other name."""
     if (field := ours.get(name)) is not None:
-        raise InvalidValue(f"{name} has a field here", remedy=f"state {field}")
+        raise InvalidValue(f"{name} has a field of its own", remedy=f"state {field} instead")
     if name in READ_ONLY:
         raise InvalidValue(f"{name} is read-only", remedy="remove the line")
     known = NATIVE.get(name)

@@ -21,6 +21,7 @@ from reconciler.provider.guest import (
     check_guest_name,
     check_image_name,
     claims_of_guest,
+    items_of,
     told_of_guest,
 )
 from reconciler.provider.kind import Claim, Kind, Size, Spec
@@ -143,6 +144,10 @@ def _check_zone(fields: Fields) -> None:
     if isinstance(memory, int) and isinstance(swap, int) and swap < memory:
         cause = f"swap {format_size(swap)} is less than memory {format_size(memory)}, which it includes"
         raise InvalidValue(cause, remedy=f"write {format_size(memory)} or more", field="swap")
+    for target, mount in items_of(fields, "mounts").items():
+        if "source" not in mount:
+            cause = f"nothing says what is mounted at {target}"
+            raise InvalidValue(cause, remedy="add source: a directory of the host", field=f"mounts.{target}")
     vmadm_native.check_kept(fields, is_vm=False)
     if isinstance(brand, str) and brand in vmadm_native.ZONE_BRANDS:
         vmadm_native.check_brand(fields, brand)

@@ -62,7 +62,7 @@ def stated_fields(kind: Kind, name: str, spec: YamlMapping, home: Home | None = 
         if rule.refers_to:
             referring[leaf.field] = canonical
     if not problems:
-        problems.extend(_refused_as_a_whole(kind, stated, spec))
+        problems.extend(_refused_as_a_whole(kind, model, stated, spec))
     if kind.creation_only is not None:
         for field_name in kind.creation_only({**stated.compared, **stated.at_creation}) & stated.compared.keys():
             stated.at_creation[field_name] = stated.compared.pop(field_name)
@@ -130,9 +130,9 @@ def _without(spec: YamlMapping, problems: list[Problem]) -> YamlMapping:
     return rest
 
 
-def _refused_as_a_whole(kind: Kind, stated: StatedFields, spec: YamlMapping) -> Iterator[Problem]:
+def _refused_as_a_whole(kind: Kind, model: BaseModel, stated: StatedFields, spec: YamlMapping) -> Iterator[Problem]:
     for head, items in kind.items.items():
-        yield from _named_twice(head, items.key, spec)
+        yield from _named_twice(head, items.key, [str(getattr(item, items.key)) for item in getattr(model, head) or ()])
     if kind.check_spec is None:
         return
     try:
@@ -141,15 +141,11 @@ def _refused_as_a_whole(kind: Kind, stated: StatedFields, spec: YamlMapping) -> 
         yield refusal(_path(kind, invalid.field, spec), invalid)
 
 
-def _named_twice(head: str, key: str, spec: YamlMapping) -> Iterator[Problem]:
-    """Items of a list that another one before them is named like."""
-    written = spec.get(head)
-    seen: set[object] = set()
-    for index, item in enumerate(written if isinstance(written, list) else ()):
-        name = item.get(key) if isinstance(item, dict) else None
-        if name in seen:
+def _named_twice(head: str, key: str, names: list[str]) -> Iterator[Problem]:
+    """Items of a list that another one before them is named like, however it is spelt."""
+    for index, name in enumerate(names):
+        if name in names[:index]:
             yield Problem((head, index, key), f"{head} has two items named {name}", "give each a name of its own")
-        seen.add(name)
 
 
 def _path(kind: Kind, field_name: str, spec: YamlMapping) -> Path:

@@ -127,7 +127,7 @@ def _wrong_type(path: Path, given: object, details: list[ErrorDetails]) -> Probl
     expected = list(dict.fromkeys(_EXPECTED[detail["type"]] for detail in details if detail["type"] in _EXPECTED))
     if not expected:
         return Problem(path, details[0]["msg"].lower(), f"it is {shown(given)}")
-    remedy = "mend the value"
+    remedy = f"write {' or '.join(expected)}"
     if "text" in expected and isinstance(given, bool | int | float):
         remedy = "quote it"
     elif "a number" in expected and isinstance(given, str):

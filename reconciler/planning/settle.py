@@ -307,7 +307,11 @@ def _missing(draft: Draft, reference: Reference, names: list[ObjectName], change
     there = {*draft.objects, *(key.object for key in draft.view.resources)} - {change.key.object}
     meant = closest(reference.name, (name.name for name in there if name.kind in reference.kinds))
     did_you = f"did you mean {meant}? Else " if meant is not None and reference.field != "metadata.name" else ""
-    return Reason.MISSING_REFERENCE, cause, f"{did_you}write a manifest for {names[0]}{hint}"
+    can_be_made = (name for name in names if name.kind in draft.kinds and not draft.kinds[name.kind].observed_only)
+    if (makeable := next(can_be_made, None)) is not None:
+        return Reason.MISSING_REFERENCE, cause, f"{did_you}write a manifest for {makeable}{hint}"
+    known = sorted(name.name for name in there if name.kind in reference.kinds)
+    return Reason.MISSING_REFERENCE, cause, f"correct {reference.field} (there: {listed(known) or 'none'})"
 
 
 def _left_out(needs: str, name: str) -> Objection:

@@ -102,7 +102,9 @@ def _text_map(kind: str, *, reserved: str = "") -> Callable[[str], FieldRule]:
 
     def of_key(key: str) -> FieldRule:
         if not key or not key.isprintable() or key != key.strip() or len(key) > _KEY_LENGTH:
-            raise InvalidValue(f"{key!r} can't be a key", remedy=f"write printable characters, at most {_KEY_LENGTH}")
+            raise InvalidValue(
+                f"{key!r} can't be a key", remedy=f"write 1 to {_KEY_LENGTH} printable characters, no space first or last"
+            )
         if reserved and key.startswith(reserved):
             raise InvalidValue(f"keys that begin with {reserved} are our own", remedy="choose another key")
         return rule

@@ -67,7 +67,11 @@ def parse_address(value: object) -> str:
 
 def parse_nic_address(value: object) -> str:
     """`dhcp`, `addrconf` or an address with its prefix; InvalidValue otherwise."""
-    return value if value in ("dhcp", "addrconf") else parse_address(value)
+    if value in ("dhcp", "addrconf"):
+        return str(value)
+    if isinstance(value, str) and value.isalpha():
+        raise InvalidValue(f"{value!r} is not an address", remedy="write dhcp, addrconf, or address/prefix")
+    return parse_address(value)
 
 
 def parse_ip(value: object) -> str:

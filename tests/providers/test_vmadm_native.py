@@ -80,11 +80,16 @@ def test_values_have_one_canonical_form(kind: str, text: str, value: Value) -> N
 @pytest.mark.parametrize(
     ("kind", "text", "cause", "remedy"),
     [
-        ("Zone", "cpu_cap: 100", "cpu_cap has a field here", "state cpuCap"),
-        ("Zone", "ram: 100", "ram has a field here", "state memory"),
-        ("VirtualMachine", "vnc_port: 1", "vnc_port has a field here", "state console.vnc.port"),
-        ("VirtualMachine", "add_disks: []", "add_disks has a field here", "state disks"),
-        ("Zone", "indestructible_zoneroot: true", "indestructible_zoneroot has a field here", "state lifecycle.protect"),
+        ("Zone", "cpu_cap: 100", "cpu_cap has a field of its own", "state cpuCap instead"),
+        ("Zone", "ram: 100", "ram has a field of its own", "state memory instead"),
+        ("VirtualMachine", "vnc_port: 1", "vnc_port has a field of its own", "state console.vnc.port instead"),
+        ("VirtualMachine", "add_disks: []", "add_disks has a field of its own", "state disks instead"),
+        (
+            "Zone",
+            "indestructible_zoneroot: true",
+            "indestructible_zoneroot has a field of its own",
+            "state lifecycle.protect instead",
+        ),
         ("Zone", "pid: 1", "pid is read-only", "remove the line"),
         ("Zone", "zfs_io_prioritty: 1", "vmadm has no property 'zfs_io_prioritty'", "did you mean zfs_io_priority?"),
         ("Zone", "com1: a", "com1 is nothing that a Zone has", "remove the line"),
