@@ -90,7 +90,8 @@ def check_link_name(name: str) -> None:
             remedy="begin with a letter, use letters, digits, _ and ., and end in a number without leading zeros: web0",
         )
     if len(name) > LONGEST_NAME or int(match[1]) > LARGEST_NUMBER:
-        raise InvalidValue(f"the name {name!r} is too long", remedy=f"use at most {LONGEST_NAME} characters")
+        remedy = f"use at most {LONGEST_NAME} characters, and a number up to {LARGEST_NUMBER}"
+        raise InvalidValue(f"the name {name!r} is too long", remedy=remedy)
 
 
 def _any_name(name: str) -> None:
