@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from enum import StrEnum
 
-from reconciler.model.change import FieldChange
+from reconciler.model.change import Change, FieldChange
 from reconciler.model.key import Key
 from reconciler.model.observed import Observed
 from reconciler.model.value import Fields, Value
@@ -97,3 +98,23 @@ def _item_of_data(kind: Kind, name: str) -> Items | None:
     if place is None or place.field or not kind.items[place.list].holds_data:
         return None
     return kind.items[place.list]
+
+
+class Keeping(StrEnum):
+    """What becomes of the data of an item that is left out."""
+
+    ASIDE = "detach"
+    TRASH = "trash"
+    NOT_AT_ALL = "delete"
+
+
+def becomes_of(change: Change, item: str) -> Keeping:
+    """What was last said of an item while it was listed; its data is kept aside where nothing was said."""
+    said = change.remembered.get(f"{item}.onRemoval")
+    return Keeping(said) if said in set(Keeping) else Keeping.ASIDE
+
+
+def size_of_item(observed: Observed, item: str) -> int:
+    """Bytes; 0 where the host does not tell."""
+    size = observed.fields.get(f"{item}.size")
+    return size if isinstance(size, int) else 0

@@ -19,7 +19,7 @@ from reconciler.planning.guardrail import NOTHING_TAKEN, Taken, enforce_guardrai
 from reconciler.planning.held import enforce_holds
 from reconciler.planning.identity import chosen_identity, identities, named_by_manifests
 from reconciler.planning.invariants import check_plan
-from reconciler.planning.items import removed_data
+from reconciler.planning.items import Keeping, becomes_of, removed_data, size_of_item
 from reconciler.planning.ownership import is_unmanaged
 from reconciler.planning.removals import draft_removals
 from reconciler.planning.renames import find_renames
@@ -267,14 +267,14 @@ def _is_reversible(kind: Kind, change: Change, steps: tuple[Step, ...]) -> bool:
 
 
 def _at_risk(kind: Kind, change: Change) -> AtRisk:
-    """What the change takes away: the object, or parts of it that hold data."""
+    """What the change takes away: the object, or parts of it that hold data and are not kept aside."""
     observed = change.observed
     if observed is None:
         return AtRisk()
     if change.verb in REMOVALS:
         return AtRisk(observed.removal.bytes, len(observed.removal.snapshots)) if observed.removal is not None else AtRisk()
-    sizes = (observed.fields.get(f"{field.name}.size") for field in removed_data(kind, change.fields))
-    return AtRisk(sum(size for size in sizes if isinstance(size, int)))
+    going = (field.name for field in removed_data(kind, change.fields) if becomes_of(change, field.name) is not Keeping.ASIDE)
+    return AtRisk(sum(size_of_item(observed, name) for name in going))
 
 
 def _effect(drafted: Drafted) -> Effect | None:

@@ -75,4 +75,7 @@ def _draft_removal(draft: Draft, key: Key, observed: Observed) -> None:
     else:
         if observed.removal is None:
             draft.wants.add((key.kind, REMOVAL))
-        draft.add(change, f"its manifest was removed, and onRemoval is {lifecycle.on_removal}", lifecycle, None)
+        meaning = ""
+        if verb is Verb.DELETE and lifecycle.on_removal is OnRemoval.TRASH:
+            meaning = f": there is no trash for kind {key.kind}"
+        draft.add(change, f"its manifest was removed, and onRemoval is {lifecycle.on_removal}{meaning}", lifecycle, None)

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from reconciler.model.change import Change, Effect, Verb
+from reconciler.model.change import REMOVALS, STATE, Change, Effect, FieldChange, Verb
 from reconciler.model.errors import InvalidValue
 from reconciler.model.plan import Action, AtRisk, Blocked, HostPlan, Plan, Reason
 from reconciler.model.quantity import approximate_size, format_duration
 from reconciler.model.value import Value
+from reconciler.planning.items import Keeping, becomes_of, size_of_item
 from reconciler.planning.words import WRONG_HOST_REMEDY, counted, listed, moment, printable, shown
 from reconciler.provider.kind import Kind
 
@@ -46,7 +47,13 @@ _SIGN = {
 LONGEST_INPUT = 2000
 """Characters of one line of a command's input that are shown."""
 
-_GOING = {Verb.REPLACE: "the old one goes", Verb.UPDATE: "what is left out goes"}
+LONGEST_VALUE = 400
+"""Characters of one value that are shown."""
+
+_AROUND = 20
+"""Characters shown before and after the part of a text that changes."""
+
+_BECOMES = {Keeping.ASIDE: "are kept aside", Keeping.TRASH: "go to the trash", Keeping.NOT_AT_ALL: "are DESTROYED"}
 
 _EFFECTS = {Effect.STAGED: "  (at its next boot)", Effect.RESTART: "  (by a restart)"}
 
@@ -83,7 +90,7 @@ def _lost_lines(plan: Plan) -> Iterator[Line]:
     if lost:
         yield Line(Style.DESTROYS, "can't be brought back once this has run:")
     for action in lost:
-        yield Line(Style.DESTROYS, f"  {action.key}  {_data(action.at_risk.bytes, action.at_risk.snapshots)}")
+        yield Line(Style.DESTROYS, f"  {action.key}  {_data(_lost(action))}")
 
 
 def _destroys(action: Action) -> bool:
@@ -118,9 +125,9 @@ def _tally(hosts: Sequence[HostPlan]) -> str:
     blocked = sum(len(host.blocked) for host in hosts)
     unread = any(host.unreadable or host.wrong_host for host in hosts)
     parts = [_counts(runs) or ("nothing will be run" if shows or blocked or unread else "nothing to do")]
-    if kept := [action.at_risk for action in actions if action.change.trashing is not None and not action.report_only]:
+    if kept := [_trashed(action) for action in actions if action.change.trashing is not None and not action.report_only]:
         parts.append(f"kept in the trash: {_total(kept)}")
-    if lost := [action.at_risk for action in actions if _destroys(action)]:
+    if lost := [_lost(action) for action in actions if _destroys(action)]:
         parts.append(f"DATA LOSS: {_total(lost)}")
     if shows:
         parts.append(f"only reported: {_counts(shows)}")
@@ -161,7 +168,10 @@ def _host_lines(host: HostPlan, kinds: Mapping[str, Kind], tally: str) -> Iterat
             Style.QUIET,
             f"  . released  {released.key.object}  {released.field} stays {value}: no manifest states it any more",
         )
+    restarted = {action.key for action in host.actions if action.effect is Effect.RESTART and not action.report_only}
     for key, fields in host.pending_restart:
+        if key in restarted:
+            continue
         acts = "acts" if len(fields) == 1 else "act"
         yield Line(Style.QUIET, f"  . pending restart  {key.object}  {listed(list(fields))} {acts} at its next boot")
     for miss in host.misses:
@@ -193,64 +203,137 @@ def _action_lines(action: Action, kind: Kind, names: Mapping[str, str]) -> Itera
         Style.DESTROYS if destroys else style, f"  {sign} {_word(action)}  {action.key.object}{mode}{_place(action.origin)}"
     )
     yield Line(Style.PLAIN, f"      because {action.why}")
-    if action.effect is Effect.RESTART:
-        yield Line(Style.CHANGES, f"      RESTARTS {action.key.object}, which runs")
-    data = _data(action.at_risk.bytes, action.at_risk.snapshots)
-    if (trashing := action.change.trashing) is not None:
-        old = _GOING.get(action.verb, "goes")
-        expiry = f"takes it after {format_duration(trashing.ttl_s)}" if trashing.ttl_s is not None else "never takes it"
-        yield Line(
-            Style.CHANGES, f"      {old} to the trash with {data}; stays until purged (`trash purge --expired` {expiry})"
-        )
-    elif destroys:
-        yield Line(Style.DESTROYS, f"      DATA LOSS: {data} can't be brought back")
-    elif not action.reversible:
-        yield Line(Style.PLAIN, f"      would lose {data} for good")
+    yield from _cost_lines(action)
     if action.verb is Verb.REPLACE and not kind.needs_no_trash:
         yield Line(Style.PLAIN, "      the new one starts without that data")
-    for text in _field_texts(action.change, kind):
-        yield Line(Style.PLAIN, f"      {text}")
+    yield from _field_lines(action, kind)
     if action.after:
         yield Line(Style.QUIET, f"      waits for {listed([names[earlier] for earlier in action.after])}")
-    last_input = None
+    said: str | None = None
     for step in action.steps:
         yield Line(Style.QUIET if not step.command.changes else Style.PLAIN, f"      $ {step.command}")
-        if step.command.stdin is None:
-            continue
-        # A tool's own check reads what the next command reads; nobody wants to compare the two by eye.
-        same = step.command.stdin == last_input
-        for line in ["(the same input)"] if same else step.command.stdin.splitlines():
-            yield Line(Style.PLAIN, f"      | {_shortened(line)}")
-        last_input = step.command.stdin
+        if step.command.stdin is not None and step.command.stdin == said:
+            yield Line(Style.QUIET, "      | (the same input)")
+        elif step.command.stdin is not None:
+            said = step.command.stdin
+            for line in said.splitlines():
+                yield Line(Style.PLAIN, f"      | {_shortened(line)}")
 
 
-def _field_texts(change: Change, kind: Kind) -> Iterator[str]:
-    """What each field becomes; for a new object also what is only chosen when it is made."""
-    if change.verb is Verb.CREATE:
-        chosen = change.resource.created_with if change.resource is not None else None
-        made = {**(chosen or {}), **{field.name: field.after for field in change.fields}}
-        yield from (f"{name}: {shown_field(kind, name, made[name])}" for name in sorted(made))
+def _cost_lines(action: Action) -> Iterator[Line]:
+    """What it does to what runs, and to data."""
+    if action.effect is Effect.RESTART:
+        yield Line(Style.CHANGES, f"      RESTARTS {action.key.object}, which runs")
+    elif _stops(action):
+        yield Line(Style.CHANGES, f"      STOPS {action.key.object}, which runs")
+    if (trashing := action.change.trashing) is not None:
+        items = [name for name, becomes in _left_out(action.change).items() if becomes is Keeping.TRASH]
+        going = "the old one goes" if action.verb is Verb.REPLACE else f"{listed(items)} goes" if items else "goes"
+        expiry = f"takes it after {format_duration(trashing.ttl_s)}" if trashing.ttl_s is not None else "never takes it"
+        kept = f"{going} to the trash with {_data(_trashed(action))}"
+        yield Line(Style.CHANGES, f"      {kept}; stays until purged (`trash purge --expired` {expiry})")
+    if _destroys(action):
+        yield Line(Style.DESTROYS, f"      DATA LOSS: {_data(_lost(action))} can't be brought back")
+    elif not action.reversible:
+        yield Line(Style.PLAIN, f"      would lose {_data(_lost(action))} for good")
+
+
+def _stops(action: Action) -> bool:
+    observed = action.change.observed
+    if observed is None or not observed.running:
+        return False
+    return action.verb in REMOVALS or any(field.name == STATE and field.after == "stopped" for field in action.change.fields)
+
+
+def _field_lines(action: Action, kind: Kind) -> Iterator[Line]:
+    left_out = _left_out(action.change)
+    for field in sorted((*action.change.fields, *_made_with(action)), key=lambda field: field.name):
+        if action.verb is Verb.CREATE:
+            yield Line(
+                Style.PLAIN, f"      {field.name}: {_shortened(shown_field(kind, field.name, field.after), LONGEST_VALUE)}"
+            )
+        else:
+            when = _EFFECTS.get(field.effect, "") if action.verb is not Verb.REPLACE else ""
+            when = "  (only a first boot reads it)" if field.first_boot_only else when
+            if (becomes := left_out.get(field.name)) is not None:
+                style = Style.DESTROYS if becomes is Keeping.NOT_AT_ALL else Style.CHANGES
+                size = approximate_size(size_of_item(action.change.observed, field.name)) if action.change.observed else ""
+                yield Line(style, f"      {field.name}: left out; its {size} {_BECOMES[becomes]}{when}")
+            else:
+                yield Line(Style.PLAIN, f"      {field.name}: {_from_to(kind, field)}{when}")
+
+
+def _made_with(action: Action) -> Iterator[FieldChange]:
+    """What counts only when an object, or an item of it, is made: it is compared with nothing, and no field change."""
+    resource, verb = action.change.resource, action.verb
+    if resource is None or verb not in (Verb.CREATE, Verb.UPDATE):
         return
-    for field in change.fields:
-        when = _EFFECTS.get(field.effect, "") if change.verb is not Verb.REPLACE else ""
-        when = "  (only a first boot reads it)" if field.first_boot_only else when
-        before, after = (shown_field(kind, field.name, value) for value in (field.before, field.after))
-        yield f"{field.name}: {before} -> {after}{when}"
+    added = tuple(f"{field.name}." for field in action.change.fields if field.before is None and field.after is not None)
+    for name, value in (resource.created_with or {}).items():
+        if value is not None and (verb is Verb.CREATE or name.startswith(added)):
+            yield FieldChange(name, None, value)
 
 
-def _shortened(line: str) -> str:
-    """A line of input, unless nobody would read it to its end."""
-    if len(line) <= LONGEST_INPUT:
+def _from_to(kind: Kind, field: FieldChange) -> str:
+    """What a field is and what it becomes; of long texts the part that differs."""
+    before, after = field.before, field.after
+    if not (isinstance(before, str) and isinstance(after, str)) or max(len(before), len(after)) <= LONGEST_VALUE:
+        old, new = (_shortened(shown_field(kind, field.name, value), LONGEST_VALUE) for value in (before, after))
+        return f"{old} -> {new}"
+    alike = _alike(before, after)
+    tail = _alike(before[alike:][::-1], after[alike:][::-1])
+    old, new = (_part(text, alike, len(text) - tail) for text in (before, after))
+    line = before.count("\n", 0, alike) + 1
+    return f"{len(before)} -> {counted(len(after), 'character')}, different from line {line} on: {old} -> {new}"
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters two texts have in common at their beginning."""
+    return next((at for at, (mine, its) in enumerate(zip(one, other, strict=False)) if mine != its), min(len(one), len(other)))
+
+
+def _part(text: str, start: int, end: int) -> str:
+    """A part of a text with a little of what stands around it."""
+    start, end = max(0, start - _AROUND), min(len(text), end + _AROUND)
+    cut = min(end, start + LONGEST_VALUE)
+    return f'"{"..." if start else ""}{text[start:cut]}{"..." if cut < len(text) else ""}"'
+
+
+def _shortened(line: str, longest: int = LONGEST_INPUT) -> str:
+    """A line of input, or a value, unless nobody would read it to its end."""
+    if len(line) <= longest:
         return line
-    return f"{line[:LONGEST_INPUT]}... ({len(line)} characters; all of it with --output json)"
+    return f"{line[:longest]}... ({len(line)} characters; all of it with --output json)"
+
+
+def _lost(action: Action) -> AtRisk:
+    """What an action destroys; it may put other parts of the same object into the trash."""
+    return _of_items(action, Keeping.NOT_AT_ALL) if action.verb is Verb.UPDATE else action.at_risk
+
+
+def _trashed(action: Action) -> AtRisk:
+    return _of_items(action, Keeping.TRASH) if action.verb is Verb.UPDATE else action.at_risk
+
+
+def _of_items(action: Action, keeping: Keeping) -> AtRisk:
+    observed = action.change.observed
+    names = (name for name, becomes in _left_out(action.change).items() if becomes is keeping)
+    return AtRisk(sum(size_of_item(observed, name) for name in names)) if observed is not None else AtRisk()
+
+
+def _left_out(change: Change) -> Mapping[str, Keeping]:
+    """Items with data that an update takes out of the object, and what becomes of each."""
+    fields = change.observed.fields if change.verb is Verb.UPDATE and change.observed is not None else {}
+    going = (field.name for field in change.fields if field.after is None and f"{field.name}.size" in fields)
+    return {name: becomes_of(change, name) for name in going}
 
 
 def _total(risks: list[AtRisk]) -> str:
-    return _data(sum(risk.bytes for risk in risks), sum(risk.snapshots for risk in risks))
+    return _data(AtRisk(sum(risk.bytes for risk in risks), sum(risk.snapshots for risk in risks)))
 
 
-def _data(size_bytes: int, snapshots: int) -> str:
-    return approximate_size(size_bytes) + (f" and {counted(snapshots, 'snapshot')}" if snapshots else "")
+def _data(risk: AtRisk) -> str:
+    return approximate_size(risk.bytes) + (f" and {counted(risk.snapshots, 'snapshot')}" if risk.snapshots else "")
 
 
 def _blocked_lines(alike: list[Blocked], told: frozenset[str]) -> Iterator[Line]:

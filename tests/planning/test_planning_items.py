@@ -78,8 +78,10 @@ def test_adoption_takes_listed_items_along_and_refuses_others() -> None:
 def test_a_disk_that_goes_counts_as_a_removal_and_says_what_is_lost() -> None:
     disk: dict[str, Value] = {"disks__data__size": 5000, "disks__data__path": "/dev/x"}
     found = there(disks=("data",), own=["disks.data"], running=False, **disk)
-    (action,) = planned(guest(disks=()), found).actions
-    assert (action.verb, action.at_risk.bytes) == ("update", 5000)
+    for said, lost in (("delete", 5000), ("trash", 5000), ("detach", 0)):
+        before = guest(disks=("data",), disks__data__onRemoval=said)
+        (action,) = planned(guest(disks=()), found, applied=[before]).actions
+        assert (action.verb, action.at_risk.bytes) == ("update", lost)
     tight = Guardrails(removals_per_host=0)
     assert refusals(planned(guest(disks=()), found, rails=tight)) == {"Guest/web1": Reason.GUARDRAIL}
 
