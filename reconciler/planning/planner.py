@@ -261,7 +261,8 @@ def _is_remembered(kind: Kind, name: str) -> bool:
 
 def _is_reversible(kind: Kind, change: Change, steps: tuple[Step, ...]) -> bool:
     """Whether nothing is lost for good that a manifest could not bring back."""
-    if kind.needs_no_trash or change.trashing is not None:
+    # An update may put one disk into the trash and destroy another.
+    if kind.needs_no_trash or (change.trashing is not None and change.verb in REMOVALS):
         return True
     return change.verb is not Verb.DELETE and not any(step.destructive for step in steps)
 

@@ -85,6 +85,7 @@ class Machines:
         if change.identity:
             words.append(change.identity)
         goes = change.verb in (Verb.DELETE, Verb.REPLACE) and change.trashing is None
+        goes |= change.verb is Verb.UPDATE and "delete" in change.remembered.values()
         return (Step(Command(("guest", *words)), None, goes, look_first=change.trashing is not None),)
 
     def pool(self, _name: str) -> str:

@@ -103,6 +103,17 @@ def test_a_disk_that_is_kept_aside_goes_into_no_trash() -> None:
     assert action.change.trashing is None
 
 
+def test_a_disk_that_is_destroyed_beside_one_that_is_kept_is_not_got_back() -> None:
+    disks: dict[str, Value] = {f"disks__{name}__size": 5000 for name in ("a", "b")}
+    before = guest(disks=("a", "b"), disks__a__onRemoval="trash", disks__b__onRemoval="delete")
+    found = there(disks=("a", "b"), own=["disks.a", "disks.b"], running=False, **disks)
+
+    (action,) = planned(guest(disks=()), found, applied=[before]).actions
+
+    assert not action.reversible
+    assert action.at_risk.bytes == 10000
+
+
 def test_a_protected_guest_keeps_its_disks() -> None:
     found = there(disks=("data",), own=["disks.data"], running=False, disks__data__size=5000)
     wanted = guest(Lifecycle(protect=Protect.REMOVAL), disks=())
