@@ -35,7 +35,7 @@ class SmartosMachines:
         return vmadm_guests.read_kind(_KIND, vmadm_guests.guests_in(outputs), outputs, fields)
 
     def refusal(self, kind: str, field: str, value: Value) -> Refusal | None:
-        return refusal(kind, field, value)
+        return refusal(kind, field, value, self.pools)
 
     def acts(self, kind: str, change: FieldChange, observed: Observed) -> Acts | None:
         return vmadm_fields.acts(change, str(observed.fields["engine"]), observed.fields)

@@ -84,6 +84,9 @@ def _pool(change: Change, stated: Fields, pools: frozenset[str] | None) -> str:
         return str(found)
     if pools is not None and len(pools) == 1:
         return next(iter(pools))
+    if change.observed is not None and change.observed.fields.get("pool"):
+        # A guest that is replaced comes to lie where the old one lay.
+        return str(change.observed.fields["pool"])
     raise ReconcilerError(
         f"nothing says in which pool it is to lie; pools there: {', '.join(sorted(pools or ())) or 'unknown'}",
         remedy="state spec.pool, or spec.defaultPool of the Host",

@@ -43,7 +43,7 @@ class SmartosZones:
         return (*zones, *images.read(outputs, Counter(_images_in_use(guests))))
 
     def refusal(self, kind: str, field: str, value: Value) -> Refusal | None:
-        return refusal(kind, field, value)
+        return refusal(kind, field, value, self.pools)
 
     def acts(self, kind: str, change: FieldChange, observed: Observed) -> Acts | None:
         if kind != "Zone":

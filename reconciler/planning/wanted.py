@@ -22,6 +22,9 @@ from reconciler.planning.words import listed
 from reconciler.provider.contract import Backend
 from reconciler.provider.kind import Kind
 
+POOL = "pool"
+"""The field that says in which pool a guest lies; its backend is asked about none where nothing says so."""
+
 
 def draft_wanted(draft: Draft, renames: Mapping[Key, Rename]) -> None:
     """Drafts a change or a refusal for every resource of the host."""
@@ -172,9 +175,14 @@ def _block_in_trash(draft: Draft, resource: Resource, kept: Observed, verb: Verb
 
 
 def _is_refused_by_system(draft: Draft, backend: Backend, resource: Resource, verb: Verb) -> bool:
-    stated = {**resource.fields, **(resource.created_with or {})} if verb is Verb.CREATE else resource.fields
     kind = resource.key.kind
     told = draft.refusals.setdefault(kind, {})
+    stated = dict(resource.fields)
+    if verb is Verb.CREATE:
+        rules = draft.kinds[kind]
+        if rules.chooses_identity and POOL in rules.rules and not draft.view.manifest.default_pool:
+            stated[POOL] = None
+        stated |= {**resource.fields, **(resource.created_with or {})}
     for name, value in (("metadata.name", resource.key.name), *stated.items()):
         # True is no other key than 1, and may be refused where 1 is not.
         asked = (name, type(value), value)

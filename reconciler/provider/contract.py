@@ -65,7 +65,10 @@ class Backend(Protocol):
         ...
 
     def refusal(self, kind: str, field: str, value: Value) -> Refusal | None:
-        """Why this system can't have a stated field at that value; None when it can."""
+        """Why this system can't have a stated field at that value; None when it can.
+
+        For a guest that is to be made, `pool` is None where neither its manifest nor that of its host says in which.
+        """
         ...
 
     def acts(self, kind: str, change: FieldChange, observed: Observed) -> Acts | None:

@@ -56,6 +56,113 @@ kind: Volume
 metadata: {name: tank/vol}
 spec: {size: 1GiB, sparse: true, blockSize: 8KiB, properties: {refreservation: null}}
 """
+GUESTS = """\
+apiVersion: reconciler/v1
+kind: Zone
+metadata: {name: every, dependsOn: [Etherstub/every0]}
+lifecycle: {ignore: [nics.net1, tags], disruption: restart}
+spec:
+  brand: lx
+  uuid: ABCDEF01-2345-4678-9ABC-DEF012345678
+  image: {uuid: e1faace4-e19b-11e5-928b-83849e2fd94a}
+  imageUpdate: reprovision
+  pool: zones
+  state: running
+  autoboot: true
+  hostname: every
+  dnsDomain: example.org
+  kernelVersion: "5.10"
+  cpuCap: 150
+  cpuShares: 50
+  memory: 1GiB
+  swap: 2GiB
+  maxTasks: 1000
+  quota: 10GiB
+  nics:
+    - name: net0
+      over: every0
+      mac: 02:00:00:00:00:09
+      vlan: 7
+      mtu: 1500
+      ips: [10.0.0.9/24, addrconf]
+      gateways: [10.0.0.1]
+      primary: true
+      allow: {macSpoofing: true, ipSpoofing: false, dhcpSpoofing: true, restrictedTraffic: false, ips: [10.9.0.0/24]}
+    - {name: net1, over: external, ips: [dhcp]}
+  resolvers: [9.9.9.9, "2620:fe::fe"]
+  routes: [{to: 10.1.0.0/16, via: 10.0.0.254}, {to: default, via: 10.0.0.1}]
+  delegatedDataset: true
+  mounts: [{target: /mnt/opt, source: /opt, readOnly: true}]
+  firewallEnabled: true
+  metadata: {user-script: "#!/bin/sh\necho $(name)", gone: null}
+  internalMetadata: {a: "1"}
+  tags: {role: web, "odd key": ""}
+  native: {smartos: {zfs_io_priority: 30, tmpfs: 128, limit_priv: [default, dtrace_user]}}
+---
+apiVersion: reconciler/v1
+kind: VirtualMachine
+metadata: {name: everyvm, movedFrom: oldvm}
+lifecycle: {disruption: replace, protect: removal}
+spec:
+  engine: bhyve
+  cpus: 2
+  memory: 2GiB
+  disks:
+    - {name: root, image: debian-12-vm, size: 20GiB, model: virtio, boot: true}
+    - {name: data, size: 1GiB, model: nvme, blockSize: 8KiB, sparse: true, onRemoval: trash, properties: {compression: lz4}}
+    - {name: cd, iso: /zones/iso/x.iso, media: cdrom, model: ahci}
+    - {name: own, volume: zones/everyvol, model: virtio}
+  firmware: uefi
+  cloudInit: {userData: "#cloud-config", sshKeys: [ssh-ed25519 A]}
+  console: {vnc: {port: 5999}}
+  nics: [{name: net0, over: admin, model: virtio, ips: [dhcp]}]
+  native: {smartos: {bhyve_extra_opts: "-x"}}
+---
+apiVersion: reconciler/v1
+kind: Volume
+metadata: {name: zones/everyvol}
+spec: {size: 1GiB}
+---
+apiVersion: reconciler/v1
+kind: Etherstub
+metadata: {name: every0}
+spec: {mtu: 9000}
+---
+apiVersion: reconciler/v1
+kind: VNIC
+metadata: {name: vevery0}
+spec:
+  over: every0
+  mac: 2:0:0:0:0:a
+  vlan: 5
+  mtu: 1400
+  maxBandwidth: 100Mbps
+  priority: high
+  allow: {ips: [10.0.0.7], macSpoofing: true}
+---
+apiVersion: reconciler/v1
+kind: Image
+metadata: {name: everyimage}
+spec: {uuid: 8adac45a-1f3c-4b7f-a5a2-6d2c9f5e1b64, type: zone, os: smartos}
+---
+apiVersion: reconciler/v1
+kind: FirewallRule
+metadata: {name: everyrule}
+spec:
+  from: [tag/role=web, 10.0.0.0/8, "2001:db8::5"]
+  to: [guest/every, guest/everyvm]
+  action: block
+  protocol: tcp
+  ports: [22, "8000-8100"]
+  priority: 7
+  enabled: false
+  log: true
+---
+apiVersion: reconciler/v1
+kind: FirewallRule
+metadata: {name: ownwords}
+spec: {rule: 'FROM any TO tag "role" = "web" ALLOW icmp TYPE 8 CODE 0'}
+"""
 HOST = """\
 apiVersion: reconciler/v1
 kind: Host
@@ -78,7 +185,7 @@ def company_tree(**more: str) -> Tree:
 
 
 def whole_tree() -> Tree:
-    return company_tree(**{"hosts/hv03/host.yaml": HOST, "hosts/hv03/all.yaml": EVERYTHING})
+    return company_tree(**{"hosts/hv03/host.yaml": HOST, "hosts/hv03/all.yaml": EVERYTHING, "hosts/hv01/every.yaml": GUESTS})
 
 
 def damaged(chance: random.Random, tree: Tree) -> Tree:

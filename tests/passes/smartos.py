@@ -3,20 +3,23 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from providers.crossbow import PROVIDER as CROSSBOW
 from providers.kvm import PROVIDER as KVM
 from providers.zfs import PROVIDER as ZFS
 from providers.zones import PROVIDER as ZONES
-from reconciler.hosts.observe import observe
+from reconciler.controller.passes import Connections, Setting
+from reconciler.hosts.connect import emulated_state
+from reconciler.hosts.observe import Look, observe
 from reconciler.model.change import Verb
-from reconciler.model.key import ObjectName
-from reconciler.model.observed import EVERY_FIELD, REMOVAL, Observed
+from reconciler.model.observed import EVERY_FIELD, REMOVAL
 from reconciler.model.plan import HostPlan
 from reconciler.model.resource import Resource
 from reconciler.planning.render_text import plan_lines
 from reconciler.provider.registry import Registry
+from reconciler.store.journal import Journal
 from tests.desired.trees import host, tree_of, valid
 from tests.passes.ground import Ground
 
@@ -68,8 +71,9 @@ class SmartOs(Ground):
     providers: tuple[Any, ...] = PROVIDERS
 
     def __post_init__(self) -> None:
+        is_new = not emulated_state(self.state, "hv01").exists()
         super().__post_init__()
-        for image in (ZONE_IMAGE, LX_IMAGE, VM_IMAGE):
+        for image in (ZONE_IMAGE, LX_IMAGE, VM_IMAGE) if is_new else ():
             self.do("imgadm", "import", "-q", "-P", "zones", image)
 
     def do(self, *argv: str, payload: Any = None) -> str:
@@ -98,22 +102,23 @@ class SmartOs(Ground):
     def _guests(self) -> Iterator[Any]:
         return (self.host.guests.guest(uuid) for uuid in self.host.guests.uuids())
 
-    def everything(self) -> Mapping[ObjectName, Observed]:
-        """All that `observe` shows."""
-        from datetime import UTC, datetime
-
+    def look(self) -> Look:
+        """All that is there, with every field."""
         manifest = self.desired([]).hosts["hv01"]
         asked = {kind: frozenset((EVERY_FIELD, REMOVAL)) for kind in KINDS}
 
-        async def scene(_setting: Any, connections: Any, _journal: Any) -> Any:
+        async def scene(_setting: Setting, connections: Connections, _journal: Journal) -> Look:
             return await observe(
-                "hv01", await connections.to(manifest), REGISTRY, asked,
-                identity={}, kept_facts=lambda _: None, now=lambda: datetime.now(UTC),
-            )  # fmt: skip
+                "hv01",
+                await connections.to(manifest),
+                REGISTRY,
+                asked,
+                identity={},
+                kept_facts=lambda _: None,
+                now=lambda: datetime.now(UTC),
+            )
 
-        found = self.with_state(scene).inventory
-        assert found.is_complete, found.unreadable
-        return found.objects  # type: ignore[no-any-return]
+        return self.with_state(scene)
 
     def wants(self, *texts: str) -> None:
         """One pass after which nothing is left to do."""

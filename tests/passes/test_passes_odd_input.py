@@ -404,3 +404,23 @@ def test_a_null_entry_takes_the_odd_key_away_again(smartos: SmartOs) -> None:
     assert verbs(plan) == [(Verb.UPDATE, "Zone/web")]
     smartos.wants(zone("web", f"metadata: {q({NASTY.split()[0]: None})}"))
     assert smartos.guest("web")["customer_metadata"] == {}
+
+
+def test_a_guest_that_could_lie_in_several_pools_is_blocked_alone_until_its_pool_is_stated(smartos: SmartOs) -> None:
+    smartos.host.storage.create_pool("tank", 1 << 40)
+
+    plan = smartos.plans(zone("web"), zone("other", "pool: zones"))
+
+    assert refused(plan) == [("Zone/web", Reason.UNSUPPORTED.value)]
+    assert "pools there: tank, zones" in plan.blocked[0].cause
+    assert verbs(plan) == [(Verb.CREATE, "Zone/other")]
+    smartos.wants(zone("web", "pool: zones"), zone("other", "pool: zones"))
+
+
+def test_a_guest_is_replaced_in_the_pool_where_it_lies(smartos: SmartOs) -> None:
+    smartos.wants(zone("web"))
+    smartos.host.storage.create_pool("tank", 1 << 40)
+
+    smartos.wants(zone("web", "delegatedDataset: true", disruption="replace"))
+
+    assert smartos.guest("web")["zpool"] == "zones"

@@ -15,8 +15,8 @@ from tests.desired.guests import GUESTS
 GIB, MIB = 1 << 30, 1 << 20
 
 
-def refusal(kind: str, field: str, value: Value) -> Refusal | None:
-    return (refusal_of_machine if kind == "VirtualMachine" else refusal_of_zone)(kind, field, value)
+def refusal(kind: str, field: str, value: Value, pools: frozenset[str] | None = frozenset({"zones"})) -> Refusal | None:
+    return (refusal_of_machine if kind == "VirtualMachine" else refusal_of_zone)(kind, field, value, pools)
 
 
 def acts(kind: str, field: str, brand: str, **observed: Value) -> Acts:
@@ -192,3 +192,13 @@ def test_what_smartos_lacks_is_refused_before_anything_runs(kind: str, field: st
 )
 def test_what_smartos_has_is_not_refused(kind: str, field: str, value: Value) -> None:
     assert refusal(kind, field, value) is None
+
+
+@pytest.mark.parametrize("kind", ["Zone", "VirtualMachine"])
+def test_a_guest_of_which_nothing_says_where_it_is_to_lie_needs_a_host_with_one_pool(kind: str) -> None:
+    assert refusal(kind, "pool", None) is None
+    for pools, there in ((None, "unknown"), (frozenset(), "unknown"), (frozenset({"b", "a"}), "a, b")):
+        refused = refusal(kind, "pool", None, pools)
+        assert refused is not None
+        assert f"(pools there: {there})" in refused.cause
+        assert "spec.defaultPool" in refused.remedy
