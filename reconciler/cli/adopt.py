@@ -25,7 +25,7 @@ from reconciler.model.desired import Desired
 from reconciler.model.errors import ExitCode, ReconcilerError
 from reconciler.model.key import Key, ObjectName
 from reconciler.model.observed import Inventory
-from reconciler.planning.words import counted
+from reconciler.planning.words import counted, printable
 from reconciler.provider.registry import Registry
 
 _MOST_BYTES = MAX_BYTES // 2
@@ -80,7 +80,7 @@ def command(
     for written, objects in _write(target, host, found.texts):
         click.echo(f"{written}: {counted(objects, 'object')}")
     for line in found.told():
-        click.echo(line, err=True)
+        click.echo(printable(line), err=True)
     return ExitCode.CONVERGED
 
 

@@ -17,7 +17,7 @@ from reconciler.model.key import Key
 from reconciler.model.observed import Inventory, Observed
 from reconciler.planning.ownership import Ownership, ownership
 from reconciler.planning.render_json import json_value, timestamp, unreadable_document
-from reconciler.planning.words import counted
+from reconciler.planning.words import counted, printable
 from reconciler.provider.kind import Kind
 from reconciler.provider.registry import Registry
 
@@ -97,11 +97,12 @@ def _print(inventory: Inventory, registry: Registry, named: Collection[Key]) -> 
         click.echo(f"{inventory.host}: {inventory.facts.system} {inventory.facts.release} {inventory.facts.version}")
     for name, observed in sorted(inventory.objects.items()):
         whose = _whose(observed, inventory, registry.kinds[name.kind], Key(inventory.host, *name) in named)
-        click.echo(f"  {name}  ({whose}, {counted(len(observed.fields), 'field')})")
+        click.echo(printable(f"  {name}  ({whose}, {counted(len(observed.fields), 'field')})"))
     if inventory.wrong_host:
-        click.echo(f"  WRONG HOST: {inventory.wrong_host}", err=True)
+        click.echo(printable(f"  WRONG HOST: {inventory.wrong_host}"), err=True)
     for trouble in inventory.unreadable:
-        click.echo(f"  UNREADABLE provider {trouble.provider}: {trouble.cause}\n  remedy: {trouble.remedy}", err=True)
+        click.echo(printable(f"  UNREADABLE provider {trouble.provider}: {trouble.cause}"), err=True)
+        click.echo(printable(f"  remedy: {trouble.remedy}"), err=True)
 
 
 def _whose(observed: Observed, inventory: Inventory, kind: Kind, is_named: bool) -> str:

@@ -271,3 +271,14 @@ def test_a_nic_that_the_manifest_does_not_list_blocks_the_adoption_until_it_is_l
     assert "02:00:00:00:00:07" in blocked["cause"] + blocked["remedy"]
     smartos.ground.write(zone("web", f"nics: [{first}, {{name: b, over: admin, mac: '02:00:00:00:00:07'}}]", adopt="ifEqual"))
     smartos.ground.converges()
+
+
+def test_a_strangers_name_forges_no_line_of_what_is_shown(smartos: ByHand) -> None:
+    smartos.do("vmadm", "create", payload={**ZONE, "alias": "x\n  Zone/mine  (owned by tests)\x1b[2J"})
+
+    shown = smartos.ground.reconciler("observe", "--host", "h").out
+    said = smartos.adopt("--kind", "Zone").err
+
+    for text in (shown, said):
+        assert "Zone/x\\n  Zone/mine  (owned by tests)\\x1b[2J" in text
+        assert all(line.isprintable() for line in text.splitlines())
