@@ -87,7 +87,8 @@ def _fields(guest: Guest, notes: Notes) -> tuple[dict[str, Value], list[str]]:
     fields.update(vmadm_native.read(guest.raw, guest.brand))
     for head, prop in MAPS.items():
         entries = guest.entries(prop)
-        fields.update({f"{head}.{key}": value for key, value in entries.items() if not key.startswith(OWN_METADATA)})
+        ours = OWN_METADATA if head == "internalMetadata" else None
+        fields.update({f"{head}.{key}": value for key, value in entries.items() if not (ours and key.startswith(ours))})
     lists = [("nics", read_nics(guest.objects("nics"), notes.nics))]
     if kind == "VirtualMachine":
         lists.append(("disks", read_disks(guest.objects("disks"), notes.disks, guest.uuid)))

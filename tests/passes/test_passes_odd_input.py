@@ -137,6 +137,7 @@ def test_a_script_written_as_a_block_is_stored_as_yaml_means_it(smartos: SmartOs
     tags=st.dictionaries(odd_text, odd_text, max_size=3),
     internal=st.dictionaries(odd_text, odd_text, max_size=3),
 )
+@example({"reconciler:owner": "x"}, {"reconciler:": ""}, {})
 @example(dict.fromkeys("abc", NASTY), {text: text for text in TEXTS if text.strip()}, {"k": NASTY})
 def test_odd_entries_of_maps_arrive_to_the_byte_or_are_refused(
     shared: SmartOs, entries: dict[str, str], tags: dict[str, str], internal: dict[str, str]
