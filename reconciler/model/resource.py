@@ -1,7 +1,5 @@
 """A validated manifest: what should be there."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 
 from reconciler.model.key import Key, ObjectName
@@ -39,9 +37,3 @@ class Resource:
     depends_on: tuple[ObjectName, ...] = ()
     moved_from: str | None = None
     labels: tuple[tuple[str, str], ...] = ()
-
-
-def fields_digest(fields: Fields) -> str:
-    """16 hex digits that change when a field does."""
-    text = json.dumps(dict(fields), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -11,7 +11,6 @@ from reconciler.model.plan import Reason
 from reconciler.model.resource import Resource
 from reconciler.planning.draft import Draft
 from reconciler.planning.items import is_takeover
-from reconciler.planning.words import listed
 from reconciler.provider.contract import Backend
 from reconciler.provider.field import Acts
 from reconciler.provider.kind import Kind
@@ -107,8 +106,3 @@ def _refused(field: FieldChange, resource: Resource, protect: Protect) -> Refuse
         )
     remedy = "permit one restart with lifecycle.disruption: restart, or stop it for the change with spec.state: stopped"
     return Refused(field.name, Reason.DISRUPTION, f"{cause} (disruption is {resource.lifecycle.disruption})", remedy)
-
-
-def what_waits(fields: Iterable[FieldChange]) -> str:
-    """The fields whose change only shows at the next boot, in words; empty where none does."""
-    return listed([field.name for field in fields if field.effect is Effect.STAGED])
