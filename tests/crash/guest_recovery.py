@@ -158,7 +158,12 @@ def check(ground: GuestGround, ready: Ready, *, forgetful: bool) -> None:
             ground.do("zfs", "rename", place, volume)
         ground.converges(*ready.wanted)
     else:
-        assert result.is_converged, (failures, refused, left)
+        lost_sight = forgetful and bool(refused) and all(_ONLY_THE_LEDGER in line for line in refused)
+        assert result.is_converged or (lost_sight and not failures and not left), (failures, refused, left)
+    if any(_ONLY_THE_LEDGER in item.cause for item in result.final.blocked):
+        # What carries no mark, and whose way out only the ledger knew, is left where it is and told.
+        assert forgetful
+        return
     assert ground.planned(*ready.wanted).is_empty
     assert ground.unfinished() == set()
     if forgetful and scenario.forgets:
@@ -166,6 +171,8 @@ def check(ground: GuestGround, ready: Ready, *, forgetful: bool) -> None:
     found = [line for line in differences(ready.goal, portrait(ground, ready.before)) if not _LEFT_OVER.match(line)]
     assert not found, "\n".join(found)
 
+
+_ONLY_THE_LEDGER = "neither our ledger nor its mark says how it may go"
 
 _LEFT_OVER = re.compile(r"datasets zones/[0-9a-f-]{36}(/data|/disk\d)?: None -> ")
 """A dataset without a guest, which a creation leaves that vmadm did not bring to its end; the next guest has another uuid."""

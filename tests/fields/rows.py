@@ -113,7 +113,7 @@ ROWS = (
     Row("maxTasks", (500, 700), prop("max_lwps"), (500, 700), brands=ZONES),
     Row("mounts[]", (["/mnt/a"], ["/mnt/a", "/mnt/b"]), lambda shown: [one["target"] for one in shown.get("filesystems", ())],
         (["/mnt/a"], ["/mnt/a", "/mnt/b"]), brands=ZONES),
-    Row("mounts[].source", ("/opt", "/var/tmp"), mount("source"), ("/opt", "/var/tmp"), brands=ZONES),
+    Row("mounts[].source", ("/opt", "/var/tmp"), mount("source"), ("/opt", "/var/tmp"), brands=ZONES, required=True),
     Row("mounts[].readOnly", (True, False), mount("options"), (["ro"], []), brands=ZONES),
     Row("cpus", (2, 3), prop("vcpus"), (2, 3), brands=MACHINES),
     Row("firmware", ("bios", "uefi"), prop("bootrom"), ("bios", "uefi"), brands=BHYVE),

@@ -110,7 +110,7 @@ def test_a_disk_that_is_left_out_goes_as_it_was_said(ground: Fields, brand: str,
     (action,) = plan.actions
     assert action.effect is not None
     assert action.effect.value == ("restart" if running else "inPlace")
-    assert action.at_risk.bytes == 32 * MIB
+    assert action.at_risk.bytes == (32 * MIB if on_removal in ("trash", "delete") else 0), "what is set aside is not at risk"
     assert any(step.destructive for step in action.steps) is (on_removal == "delete")
     ground.converges(machine(brand, [root], "restart" if running else "none", **state))
 
