@@ -158,11 +158,8 @@ def check(ground: GuestGround, ready: Ready, *, forgetful: bool) -> None:
             ground.do("zfs", "rename", place, volume)
         ground.converges(*ready.wanted)
     else:
-        lost_sight = forgetful and bool(refused) and all(_ONLY_THE_LEDGER in line for line in refused)
-        assert result.is_converged or (lost_sight and not failures and not left), (failures, refused, left)
-    if any(_ONLY_THE_LEDGER in item.cause for item in result.final.blocked):
-        # What carries no mark, and whose way out only the ledger knew, is left where it is and told.
-        assert forgetful
+        assert result.is_converged or (_is_out_of_sight(result) and forgetful), (failures, refused, left)
+    if _is_out_of_sight(result):
         return
     assert ground.planned(*ready.wanted).is_empty
     assert ground.unfinished() == set()
@@ -172,7 +169,16 @@ def check(ground: GuestGround, ready: Ready, *, forgetful: bool) -> None:
     assert not found, "\n".join(found)
 
 
+_UNMARKED = frozenset({"Etherstub", "VNIC", "Image"})
 _ONLY_THE_LEDGER = "neither our ledger nor its mark says how it may go"
+
+
+def _is_out_of_sight(result: HostResult) -> bool:
+    """Whether only objects are left that can carry no mark, and whose way out the ledger alone knew: they stay."""
+    final, failed = result.final, [one for one in result.outcomes if one.failure is not None]
+    told = [item.key.kind in _UNMARKED and _ONLY_THE_LEDGER in item.cause for item in final.blocked]
+    return bool(told) and all(told) and not (final.actions or failed)
+
 
 _LEFT_OVER = re.compile(r"datasets zones/[0-9a-f-]{36}(/data|/disk\d)?: None -> ")
 """A dataset without a guest, which a creation leaves that vmadm did not bring to its end; the next guest has another uuid."""
