@@ -21,6 +21,9 @@ MISSING = "missing"
 LONGEST_NAME, LARGEST_NUMBER = 31, 4294967294
 _NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9_.]*[A-Za-z_.])?(0|[1-9][0-9]*)")
 
+_WITH_ALIAS = frozenset({"Linux"})
+"""Systems whose links have an alias, which holds our mark; dladm has no room for one."""
+
 LOOKED_AT = ("PhysicalLink", "Aggregation", "Vlan", "Bridge", "Overlay")
 """Kinds of link that nobody manages; all links of a host share one namespace."""
 
@@ -128,6 +131,7 @@ ETHERSTUB = Kind(
     needs_no_trash=True,
     shares_names_with=("VNIC", *LOOKED_AT, "NicTag"),
     carries_mark=False,
+    carries_mark_on=_WITH_ALIAS,
     completion={MISSING: ""},
     check_name=check_link_name,
     claims=_claims,
@@ -138,6 +142,7 @@ VNIC = Kind(
     "a virtual NIC of the host itself",
     needs_no_trash=True,
     carries_mark=False,
+    carries_mark_on=_WITH_ALIAS,
     is_derived=is_derived,
     shares_names_with=("Etherstub", *LOOKED_AT),
     check_name=check_link_name,

@@ -22,7 +22,7 @@ def draft_adoption(draft: Draft, kind: Kind, resource: Resource, observed: Obser
     if kind.items:
         observed = recognised(kind, draft.owner, resource.key, resource.fields, observed)
     wanted = dict(resource.fields)
-    if not kind.carries_mark:
+    if not draft.carries_mark(kind):
         # No mark tells that it is whole: what is half-made is not equal.
         wanted |= {name: value for name, value in kind.completion.items() if name in observed.fields}
     found = difference(kind, wanted, observed, resource.lifecycle.ignore)

@@ -83,6 +83,11 @@ class Draft:
         """The object's mode under the host's ceiling."""
         return lower_mode(lifecycle.mode, self.view.manifest.mode)
 
+    def carries_mark(self, kind: Kind) -> bool:
+        """Whether the kind's objects have room for our mark on this host's system."""
+        facts = self.view.inventory.facts
+        return kind.carries_mark_of(facts.system if facts is not None else "")
+
     def _is_half_made(self, key: Key, observed: Observed) -> bool:
         """Whether an object lacks something for a whole one, and an action of ours on it had no good end."""
         whole = self.kinds[key.kind].completion
@@ -91,8 +96,8 @@ class Draft:
     def whose(self, observed: Observed) -> Ownership:
         """Whose an object is: by its mark; where there is no room for one, by the ledger, by what it was made with, or because
         we were about to make it when it was not there."""
-        found = ownership(observed, self.owner, self.host_id)
-        if found is not Ownership.UNMARKED or (kind := self.kinds[observed.name.kind]).carries_mark:
+        found, kind = ownership(observed, self.owner, self.host_id), self.kinds[observed.name.kind]
+        if found is not Ownership.UNMARKED or self.carries_mark(kind):
             return found
         key = self.key(observed.name)
         is_derived = kind.is_derived is not None and kind.is_derived(self.owner, key, observed.fields)
@@ -102,7 +107,7 @@ class Draft:
     def mark(self, resource: Resource) -> Mark | None:
         """The mark that the resource's object must bear; None where there is no room for one."""
         lifecycle = resource.lifecycle
-        if not self.kinds[resource.key.kind].carries_mark:
+        if not self.carries_mark(self.kinds[resource.key.kind]):
             return None
         return Mark(self.owner, resource.key.object, self.host_id, lifecycle.protect, lifecycle.on_removal)
 

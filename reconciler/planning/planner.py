@@ -325,4 +325,4 @@ def _gone(draft: Draft) -> tuple[Key, ...]:
 
 def _is_lost(draft: Draft, name: ObjectName) -> bool:
     there = draft.objects.get(name)
-    return there is None or (there.mark is None and draft.kinds[name.kind].carries_mark)
+    return there is None or (there.mark is None and draft.carries_mark(draft.kinds[name.kind]))

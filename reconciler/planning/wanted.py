@@ -118,7 +118,7 @@ def _decide(
     if whose is Ownership.UNMARKED and resource.lifecycle.adopt is not Adopt.NEVER:
         draft_adoption(draft, kind, resource, observed)
         return
-    if whose is Ownership.UNMARKED and not kind.carries_mark and _holds_already(kind, resource, observed):
+    if whose is Ownership.UNMARKED and not draft.carries_mark(kind) and _holds_already(kind, resource, observed):
         # Used as it stands: nobody can say whose it is, and nothing has to change. It does not become ours by that.
         draft.used.append(key)
         return

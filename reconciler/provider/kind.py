@@ -64,12 +64,13 @@ class Kind:
 
     `contained_in`: a name with `/` in it lies in the object that the part before the last `/` names, of one of these kinds;
     empty for flat names. `shares_names_with` names the kinds that live in one namespace with this one. `carries_mark` is
-    false for kinds whose tool has no room for our mark. `observed_only` kinds state expectations and never plan a change;
-    `expectations` judges them. `check_name` and `check_spec` refuse what the field table can't express, by raising
-    InvalidValue. `completion` holds fields that must hold after one of our actions may have ended half-way (made but not
-    mounted). `has_trash` says that removal by trash exists for the kind; where one `needs_no_trash` (a link, a rule) it
-    means delete. For manifests written from what is there, `told` gives phrases worth a comment about an object's fields,
-    and `set_by_others` the fields that somebody else on the host sets, with the reason to leave them alone.
+    false for kinds whose tool has no room for our mark; `carries_mark_on` names the systems (as `uname -s` does) where it has
+    all the same. `observed_only` kinds state expectations and never plan a change; `expectations` judges them. `check_name` and
+    `check_spec` refuse what the field table can't express, by raising InvalidValue. `completion` holds fields that must
+    hold after one of our actions may have ended half-way (made but not mounted). `has_trash` says that removal by trash exists
+    for the kind; where one `needs_no_trash` (a link, a rule) it means delete. For manifests written from what is there, `told`
+    gives phrases worth a comment about an object's fields, and `set_by_others` the fields that somebody else on the host sets,
+    with the reason to leave them alone.
 
     `identified_by` is the field that holds what the host knows an object by, where its name is ours alone (an Image's uuid).
     `chooses_identity`: we choose that ourselves when the object is made, from owner and key. `is_derived` tells an object of
@@ -85,6 +86,7 @@ class Kind:
     contained_in: tuple[str, ...] = ()
     shares_names_with: tuple[str, ...] = ()
     carries_mark: bool = True
+    carries_mark_on: frozenset[str] = frozenset()
     observed_only: bool = False
     is_reserved: bool = False
     identified_by: str = ""
@@ -101,6 +103,10 @@ class Kind:
     expectations: Callable[[Fields, Fields], Iterator[tuple[str, str]]] | None = None
     told: Callable[[Fields], Iterator[str]] | None = None
     set_by_others: Callable[[Fields], Mapping[str, str]] | None = None
+
+    def carries_mark_of(self, system: str) -> bool:
+        """Whether an object on such a system has room for our mark."""
+        return self.carries_mark or system in self.carries_mark_on
 
     @cached_property
     def rules(self) -> Mapping[str, FieldRule]:

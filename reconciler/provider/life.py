@@ -26,12 +26,16 @@ _ATTEMPTS = 40
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """An object that may be made, changed and removed: its fields, and what to state afterwards in one update."""
+    """An object that may be made, changed and removed: its fields, and what to state afterwards in one update.
+
+    `system` is that of the host, as `uname -s` names it, for a kind that carries a mark only on some.
+    """
 
     name: ObjectName
     fields: Fields
     changed: Fields = field(default_factory=dict)
     created_with: Fields | None = None
+    system: str = ""
 
 
 def check_life(provider: Provider, backend: Backend, run: Run, sample: Sample, *, stop_after: int | None = None) -> None:
@@ -75,7 +79,9 @@ class _Life:
 
     @property
     def _mark(self) -> Mark | None:
-        return Mark(_OWNER, self.sample.name, "host-id", on_removal=OnRemoval.DELETE) if self._kind.carries_mark else None
+        if not self._kind.carries_mark_of(self.sample.system):
+            return None
+        return Mark(_OWNER, self.sample.name, "host-id", on_removal=OnRemoval.DELETE)
 
     def _here(self) -> Observed | None:
         fields = {*self.sample.fields, *self.sample.changed, *self._kind.completion, REMOVAL}

@@ -53,7 +53,7 @@ def stub(lifecycle: Lifecycle = DELETE, **fields: Value) -> Resource:
     return Resource(KEY, fields, Origin("hosts/hv01/net.yaml", 1, 1), lifecycle)
 
 
-def planned(wanted: Resource | None, mtu: int | None, row: Resource | None = None) -> HostPlan:
+def planned(wanted: Resource | None, mtu: int | None, row: Resource | None = None, kind: Kind = STUB) -> HostPlan:
     """The plan where the switch is there with that MTU (None: it is not there); `row` is what was applied last."""
     name = KEY.object
     there = {} if mtu is None else {name: Observed(name, {"mtu": mtu}, removal=Removal(0, holds_data=False))}
@@ -65,7 +65,7 @@ def planned(wanted: Resource | None, mtu: int | None, row: Resource | None = Non
         ledger={KEY: LedgerRow(KEY, row.fields, row.lifecycle)} if row is not None else {},
     )
     desired = Desired(SOURCE.revision, hosts={"hv01": seen.manifest}, resources={"hv01": seen.resources})
-    return plan(desired, (seen,), {"Stub": STUB}, SOURCE, NOW).hosts[0]
+    return plan(desired, (seen,), {"Stub": kind}, SOURCE, NOW).hosts[0]
 
 
 def test_what_is_as_wanted_is_used_as_it_stands_and_does_not_become_ours() -> None:
@@ -78,6 +78,15 @@ def test_what_is_as_wanted_is_used_as_it_stands_and_does_not_become_ours() -> No
 
 def test_what_differs_is_not_ours() -> None:
     assert refusals(planned(stub(mtu=9000), 1500)) == {"Stub/s0": "notOurs"}
+
+
+def test_where_the_kind_has_room_for_a_mark_what_bears_none_is_not_ours() -> None:
+    here, elsewhere = (replace(STUB, carries_mark_on=frozenset({system})) for system in (facts().system, "Elsewhere"))
+
+    assert refusals(planned(stub(mtu=9000), 9000, stub(mtu=9000), here)) == {"Stub/s0": "notOurs"}
+    assert planned(stub(mtu=9000), 9000, stub(mtu=9000), elsewhere).is_empty
+    (made,) = planned(stub(mtu=9000), None, None, here).actions
+    assert made.change.mark is not None, "and what we make there bears one"
 
 
 def test_adoption_needs_no_command_and_makes_it_ours() -> None:
