@@ -76,9 +76,9 @@ class Change:
     with this one nothing is left in the place that held it.
 
     `identity` is what the host shall know the object by, where we choose that (create, replace). `identities` gives what the
-    host knows other objects by that the resource refers to. `default_pool` is the host's. `remembered` are the fields that
-    were applied last and are never compared, such as how a disk goes that is stated no more. `owner` is the repository's name:
-    what is derived from it is chosen for objects that have no room for a mark, too.
+    host knows other objects by that the resource refers to, with those that are only observed. `default_pool` is the host's.
+    `remembered` are the fields that were applied last and are never compared, such as how a disk goes that is stated no more.
+    `owner` is the repository's name: what is derived from it is chosen for objects that have no room for a mark, too.
     """
 
     key: Key

@@ -84,6 +84,7 @@ def _wanted_of(draft: Draft, kind: Kind, resource: Resource, observed: Observed,
     if uncertain:
         # Made, moved or changed by a pass of whose end we know nothing: it must be whole before it counts as settled.
         wanted.update((name, value) for name, value in kind.completion.items() if name in observed.fields)
+    wanted.update((name, kind.completion[name]) for name in kind.lasting if name in observed.fields)
     return wanted
 
 

@@ -89,14 +89,18 @@ def chosen_identity(draft: Draft, kind: Kind, resource: Resource) -> str:
 
 
 def identities(draft: Draft, resource: Resource) -> Mapping[ObjectName, str]:
-    """What the host knows the objects by that a resource refers to, as far as that is not their names."""
+    """What the host knows the objects by that a resource refers to, as far as that is not their names.
+
+    Objects that nobody manages are among them where they are there, whatever they are known by: a provider may have to know
+    what kind of object a name stands for.
+    """
     names = {ObjectName(kind, reference.name) for reference in resource.references for kind in reference.kinds}
     found = {name: identity_of(draft, name) for name in sorted(names) if _has_identity(draft.kinds.get(name.kind))}
     return {name: identity for name, identity in found.items() if identity}
 
 
 def _has_identity(kind: Kind | None) -> bool:
-    return kind is not None and (kind.chooses_identity or bool(kind.identified_by))
+    return kind is not None and (kind.chooses_identity or bool(kind.identified_by) or kind.observed_only)
 
 
 def by_identity(draft: Draft, kind: Kind, resource: Resource) -> Resource:

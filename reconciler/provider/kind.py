@@ -63,12 +63,13 @@ class Kind:
     """A kind of object, with the table read off its spec class.
 
     `contained_in`: a name with `/` in it lies in the object that the part before the last `/` names, of one of these kinds;
-    empty for flat names. `shares_names_with` names the kinds that live in one namespace with this one. `carries_mark` is
-    false for kinds whose tool has no room for our mark; `carries_mark_on` names the systems (as `uname -s` does) where it has
-    all the same. `observed_only` kinds state expectations and never plan a change; `expectations` judges them. `check_name` and
-    `check_spec` refuse what the field table can't express, by raising InvalidValue. `completion` holds fields that must
-    hold after one of our actions may have ended half-way (made but not mounted). `has_trash` says that removal by trash exists
-    for the kind; where one `needs_no_trash` (a link, a rule) it means delete. For manifests written from what is there, `told`
+    empty for flat names. `shares_names_with` names the kinds that live in one namespace with this one. `carries_mark` is false
+    for kinds whose tool has no room for our mark; `carries_mark_on` names the systems (as `uname -s` does) where it has all the
+    same. `observed_only` kinds state expectations and never plan a change; `expectations` judges them. `check_name` and
+    `check_spec` refuse what the field table can't express, by raising InvalidValue. `completion` holds fields that must hold
+    after one of our actions may have ended half-way (made but not mounted); those that are `lasting` must hold at any time, for
+    what they tell can be lost later as well (a filter that somebody flushed). `has_trash` says that removal by trash exists for
+    the kind; where one `needs_no_trash` (a link, a rule) it means delete. For manifests written from what is there, `told`
     gives phrases worth a comment about an object's fields, and `set_by_others` the fields that somebody else on the host sets,
     with the reason to leave them alone.
 
@@ -96,6 +97,7 @@ class Kind:
     has_trash: bool = False
     needs_no_trash: bool = False
     completion: Fields = field(default_factory=lambda: MappingProxyType({}))
+    lasting: frozenset[str] = frozenset()
     check_name: Callable[[str], None] | None = None
     check_spec: Callable[[Fields], None] | None = None
     claims: Callable[[str, Fields], Iterator[Claim]] | None = None

@@ -1,5 +1,6 @@
 """Kinds whose tool has no room for a mark: the ledger says what is ours; what is as wanted is used as it stands."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated
 
@@ -53,10 +54,17 @@ def stub(lifecycle: Lifecycle = DELETE, **fields: Value) -> Resource:
     return Resource(KEY, fields, Origin("hosts/hv01/net.yaml", 1, 1), lifecycle)
 
 
-def planned(wanted: Resource | None, mtu: int | None, row: Resource | None = None, kind: Kind = STUB) -> HostPlan:
+def planned(
+    wanted: Resource | None,
+    mtu: int | None,
+    row: Resource | None = None,
+    kind: Kind = STUB,
+    there: Mapping[ObjectName, Observed] | None = None,
+) -> HostPlan:
     """The plan where the switch is there with that MTU (None: it is not there); `row` is what was applied last."""
     name = KEY.object
-    there = {} if mtu is None else {name: Observed(name, {"mtu": mtu}, removal=Removal(0, holds_data=False))}
+    if there is None:
+        there = {} if mtu is None else {name: Observed(name, {"mtu": mtu}, removal=Removal(0, holds_data=False))}
     seen = HostView(
         manifest=view().manifest,
         resources={KEY: wanted} if wanted is not None else {},
@@ -87,6 +95,15 @@ def test_where_the_kind_has_room_for_a_mark_what_bears_none_is_not_ours() -> Non
     assert planned(stub(mtu=9000), 9000, stub(mtu=9000), elsewhere).is_empty
     (made,) = planned(stub(mtu=9000), None, None, here).actions
     assert made.change.mark is not None, "and what we make there bears one"
+
+
+def test_what_must_hold_at_any_time_is_mended_when_it_is_lost_long_after() -> None:
+    whole = replace(STUB, completion={"missing": ""})
+    lasting, name = replace(whole, lasting=frozenset({"missing"})), KEY.object
+    lost = {name: Observed(name, {"mtu": 9000, "missing": "filter"}, removal=Removal(0, holds_data=False))}
+
+    assert planned(stub(mtu=9000), 9000, stub(mtu=9000), whole, lost).is_empty
+    assert changes(planned(stub(mtu=9000), 9000, stub(mtu=9000), lasting, lost)) == ["update Stub/s0"]
 
 
 def test_adoption_needs_no_command_and_makes_it_ours() -> None:
