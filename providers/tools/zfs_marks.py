@@ -56,6 +56,11 @@ def mark_in(rows: Rows, host_id: str) -> Mark | None:
     return Mark(said[OWNER], _name(said.get(KEY, "")), said.get(HOST, ""), protect, on_removal)
 
 
+def key_in(rows: Rows) -> ObjectName:
+    """What the mark is about that is on the object or on one that it lies in."""
+    return _name(rows.values[KEY])
+
+
 def _name(text: str) -> ObjectName:
     try:
         return parse_object_name(text)

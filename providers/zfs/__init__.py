@@ -3,7 +3,7 @@
 Kinds, and what turns them into `zfs` commands and back. What the tools themselves say and take is in `providers.tools`.
 """
 
-from providers.zfs.capabilities import FACT_PROBES
+from providers.zfs.capabilities import FACT_PROBES, TRUNCATE
 from providers.zfs.kinds import DATASET, POOL, VOLUME
 from reconciler.provider.contract import Backend, Provider
 
@@ -19,7 +19,7 @@ PROVIDER = Provider(
     summary="ZFS pools, datasets and volumes",
     kinds=(POOL, DATASET, VOLUME),
     backends=_backends,
-    fact_probes=FACT_PROBES,
+    fact_probes=(*FACT_PROBES, TRUNCATE),
 )
 
 __all__ = ["PROVIDER"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from providers.tools import zfs, zfs_errors, zfs_pools
+from providers.tools import zfs, zfs_errors, zfs_pools, zfs_volume_files
 from providers.tools.failures import failure
 from providers.tools.zfs_properties import MARK_PREFIX
 from providers.tools.zfs_rows import Rows, in_reading_order, read_rows, read_user_properties
@@ -21,8 +21,8 @@ from reconciler.model.value import Value
 from reconciler.provider.contract import Refusal, Support
 from reconciler.provider.readers import rows
 
-DATASETS, SNAPSHOTS, SET_HERE, POOLS, FEATURES = (
-    f"zfs.{name}" for name in ("datasets", "snapshots", "set-here", "pool-list", "features")
+DATASETS, SNAPSHOTS, SET_HERE, FILES, POOLS, FEATURES = (
+    f"zfs.{name}" for name in ("datasets", "snapshots", "set-here", "volume-files", "pool-list", "features")
 )
 """Names of the probes."""
 
@@ -56,6 +56,8 @@ class ZfsBackend:
                 yield probe(SNAPSHOTS, *zfs.list_snapshots())
             if any(EVERY_FIELD in fields.get(kind, ()) for kind in _KINDS):
                 yield probe(SET_HERE, *zfs.get_set_here(types=types))
+            if "Volume" in fields and self.host.keeps_files:
+                yield probe(FILES, *zfs_volume_files.list_files())
 
     def _reads_features(self, fields: Mapping[str, frozenset[str]]) -> bool:
         return bool({"features", EVERY_FIELD} & fields["Pool"]) and self.host.is_exact_about_pools
@@ -90,7 +92,8 @@ class ZfsBackend:
         if not found and self.host.pools:
             raise ReadError(0, f"at least the root of pool {min(self.host.pools)}")
         own = read_user_properties(outputs[SET_HERE].stdout) if SET_HERE in outputs else {}
-        around = surroundings(found, _snapshots(outputs))
+        files = zfs_volume_files.read_files(outputs[FILES].stdout) if FILES in outputs else None
+        around = surroundings(found, _snapshots(outputs), files)
         readings = {kind: self._reading(kind, fields[kind]) for kind in _KINDS if kind in fields}
         for row in found:
             if reading := readings.get(kind_of(row)):

@@ -14,6 +14,12 @@ PROPERTY_LIST = probe("zfs.properties", "zfs", "get")
 
 FACT_PROBES = (VERSION, POOLS, PROPERTY_LIST)
 
+TRUNCATE = probe("zfs.truncate", "truncate", "--version")
+"""Whether files can be given a size (GNU coreutils), as volumes without zvols need it."""
+
+ZVOL, FILE = "zvol", "file"
+"""The backings of volumes."""
+
 _NOT_FOUND = 127
 _TABLE_HEAD = ["PROPERTY", "EDIT", "INHERIT", "VALUES"]
 
@@ -24,7 +30,8 @@ class Capabilities:
 
     `pools` is None where the tool could not be asked. `is_smartos` tells which dataset names the system keeps for itself;
     `host_id` is the machine's own id in marks.
-    `encrypts` says that datasets have encryption roots.
+    `encrypts` says that datasets have encryption roots. `is_linux`: guests and images are datasets with names of ours.
+    `keeps_files`: a volume can be a file in a dataset.
     """
 
     dialect: Dialect
@@ -33,10 +40,18 @@ class Capabilities:
     is_smartos: bool
     host_id: str = ""
     encrypts: bool = False
+    is_linux: bool = False
+    keeps_files: bool = False
 
     @property
     def has_volumes(self) -> bool:
+        """Whether ZFS itself has volumes (zvols)."""
         return self.dialect is not Dialect.ZFS_FUSE
+
+    @property
+    def backing(self) -> str:
+        """What a volume is made of whose manifest does not say it."""
+        return ZVOL if self.has_volumes else FILE
 
     @property
     def gets_by_type(self) -> bool:
@@ -101,6 +116,8 @@ def capabilities(facts: HostFacts) -> Capabilities:
         facts.version.startswith("joyent_"),
         facts.host_id,
         dialect is not Dialect.ZFS_FUSE and "encryptionroot" in usage.split(),
+        facts.system == "Linux",
+        facts.system == "Linux" and TRUNCATE.name in facts.probed and facts.probed[TRUNCATE.name].succeeded,
     )
 
 

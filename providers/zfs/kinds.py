@@ -156,8 +156,9 @@ class VolumeSpec(Spec):
         FieldRule(Changing.NEVER, is_size=True, summary="the size of its blocks, a power of two"),
     ] = Field(default_factory=int)
     backing: Annotated[
-        Literal["zvol", "file"], FieldRule(Changing.NEVER, summary="what holds the data: a zvol, or a file in a dataset")
-    ] = "zvol"
+        Literal["zvol", "file"] | None,
+        FieldRule(Changing.NEVER, summary="what holds the data: a zvol, or a file in a dataset; else as the host's ZFS has it"),
+    ] = None
     properties: Annotated[dict[str, Leaf], _properties(On.VOLUME)] = Field(default_factory=dict)
     origin: Annotated[str, _ORIGIN] = Field(default_factory=str)
 

@@ -2,6 +2,8 @@
 
 import re
 
+from providers.tools import zfs_marks
+from providers.tools.zfs_rows import SET_HERE, Rows
 from providers.zfs.capabilities import Capabilities
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -10,6 +12,8 @@ _CRASH_DUMPS = re.compile(r"[^/]+/cores(?:/.*)?")
 _SMARTOS = frozenset({"archive", "config", "dump", "opt", "swap", "usbkey", "var"})
 _BOOT = re.compile(r".*/ROOT(?:/.*)?")
 _RESERVED = re.compile(r"[^@]*/\.reconciler-(trash|detached)[^/]*(?:/.*)?")
+_GUESTS = re.compile(r"[^/]+/(images|vms|zones)")
+_OURS = ("Dataset", "Volume", zfs_marks.UNNAMED)
 _ROOT_POOL = frozenset({"rpool/dump", "rpool/swap"})
 
 
@@ -28,3 +32,15 @@ def system_owner(name: str, host: Capabilities) -> str:
     if _CRASH_DUMPS.fullmatch(name):
         return "the system's crash dumps"
     return "the system" if name.partition("/")[2] in _SMARTOS else ""
+
+
+def guest_owner(rows: Rows, host: Capabilities) -> str:
+    """Which guest or image made the dataset, or one that it lies in; empty where none did.
+
+    On Linux these are datasets that bear the mark of their guest. What lies below inherits it, unless it has its own.
+    """
+    if rows.sources[zfs_marks.OWNER] != "-" and (marked := zfs_marks.key_in(rows)).kind not in _OURS:
+        return str(marked)
+    if host.is_linux and rows.sources[zfs_marks.OWNER] not in SET_HERE and (found := _GUESTS.fullmatch(rows.name)):
+        return f"the host's {found[1]}"
+    return ""

@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from providers.tools import zfs_volume_files
 from providers.tools.zfs_marks import MARKS, mark_in
 from providers.tools.zfs_properties import PROPERTIES, On, Property, is_user_property, is_valid_user_property
 from providers.tools.zfs_rows import SET_HERE, Rows
 from providers.tools.zfs_trash import CONTAINER, TRASH, trashed_in
-from providers.zfs.capabilities import Capabilities
+from providers.zfs.capabilities import FILE, ZVOL, Capabilities
 from providers.zfs.kinds import MOUNTED, before_at
-from providers.zfs.names import system_owner
+from providers.zfs.names import guest_owner, system_owner
 from reconciler.model.errors import ReadError
 from reconciler.model.key import ObjectName
 from reconciler.model.observed import EVERY_FIELD, REMOVAL, Observed, Removal
@@ -66,6 +67,8 @@ class Surroundings:
     snapshots: Mapping[str, Sequence[tuple[str, bool]]] = field(default_factory=dict)
     """Full name, and whether it is held."""
     encryption_roots: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, int] | None = None
+    """Bytes of the files of volumes, by volume; None where nobody looked."""
 
 
 def expanded(kind: str, fields: Iterable[str], host: Capabilities) -> frozenset[str]:
@@ -79,6 +82,9 @@ def expanded(kind: str, fields: Iterable[str], host: Capabilities) -> frozenset[
         found.update(f"{PREFIX}{name}" for name in (*_FIGURES, *host.properties))
     if f"{PREFIX}canmount" in found and kind == "Dataset":
         found.update((MOUNTED, f"{PREFIX}mountpoint", f"{PREFIX}zoned"))
+    if kind == "Volume" and host.keeps_files:
+        # Its commands depend on it, and where it grows, on whether its space is set aside.
+        found.update(("backing", "sparse") if "size" in found else ("backing",))
     return frozenset(name for name in found if _is_readable(kind, name, host))
 
 
@@ -102,6 +108,10 @@ def needed(fields: Iterable[str], host: Capabilities) -> frozenset[str]:
             found.update(_NEEDED_FOR.get(name, ()))
         if name == REMOVAL and host.encrypts:
             found.add(ENCRYPTION_ROOT)
+        if name == "blockSize" and host.keeps_files:
+            found.add("recordsize")
+    if host.keeps_files:
+        found.update(("mounted", zfs_volume_files.SIZE))
     return frozenset(found)
 
 
@@ -134,54 +144,75 @@ class Reading:
         stated = []
         values, sources = rows.values, rows.sources
         for field_name, name, known in self.properties:
+            if values[name] == "-" and is_file(rows):
+                continue  # Only a zvol has it.
             if known is not None:
                 fields[field_name] = known.observed(values[name])
             else:
                 fields[field_name] = _unlisted(name, values[name], sources[name])
-            if sources[name] in SET_HERE and not _is_automatic(name, values):
+            if sources[name] in SET_HERE and not _is_automatic(name, rows):
                 stated.append(field_name)
         for name in self.own:
-            fields[name] = _own_value(name, values)
+            if name == "size" and around.files is None and is_file(rows):
+                continue
+            fields[name] = _own_value(name, rows, around)
             if name in _ITS_OWN and fields[name] is not None:
                 stated.append(name)
-        if MOUNTED in fields:
+        if MOUNTED in fields or is_file(rows):
             fields[ACTUALLY_MOUNTED] = values["mounted"]
         origin = values.get("origin", "-")
+        # What belongs to a guest or an image bears that one's mark, which is not about the dataset as such.
+        guest = guest_owner(rows, self.host)
         return Observed(
             ObjectName(self.kind, rows.name),
             fields,
             frozenset(stated),
-            mark_in(rows, self.host.host_id),
+            None if guest else mark_in(rows, self.host.host_id),
             values.get("guid", ""),
             (ObjectName(self.kind, before_at(origin)),) if origin != "-" else (),
             _removal(rows, self.kind, around) if self.with_removal else None,
-            system_owner(rows.name, self.host),
+            guest or system_owner(rows.name, self.host),
             trashed_in(values[TRASH]) if sources[TRASH] == "local" else None,
         )
 
 
 def kind_of(rows: Rows) -> str:
     """The kind of the object that the rows are about."""
-    kind = KIND_OF.get(rows.values["type"])
+    kind = "Volume" if is_file(rows) else KIND_OF.get(rows.values["type"])
     if kind is None:
         raise ReadError(0, f"type of {rows.name} to be filesystem or volume", rows.values["type"])
     return kind
 
 
-def surroundings(found: Collection[Rows], snapshots: Iterable[tuple[str, bool]]) -> Surroundings:
-    """From the rows of all datasets, and full snapshot names with whether each is held."""
+def is_file(rows: Rows) -> bool:
+    """Whether the rows are about a volume that is a file in a dataset."""
+    return rows.values["type"] == "filesystem" and zfs_volume_files.is_volume(rows)
+
+
+def surroundings(
+    found: Collection[Rows], snapshots: Iterable[tuple[str, bool]], files: Mapping[str, int] | None = None
+) -> Surroundings:
+    """From the rows of all datasets, full snapshot names with whether each is held, and the files of volumes."""
     by_dataset: dict[str, list[tuple[str, bool]]] = {}
     for name, is_held in snapshots:
         by_dataset.setdefault(before_at(name), []).append((name, is_held))
     roots = {row.name: root for row in found if (root := row.values.get(ENCRYPTION_ROOT, "-")) != "-"}
-    return Surroundings(frozenset(row.name.rpartition("/")[0] for row in found), by_dataset, roots)
+    return Surroundings(frozenset(row.name.rpartition("/")[0] for row in found), by_dataset, roots, files)
 
 
-def _is_automatic(name: str, values: Mapping[str, str]) -> bool:
-    """Whether nobody chose the value: ZFS sets a little more than its size aside for a volume that is not sparse."""
-    if name != "refreservation" or values.get("volsize", "-") == "-":
-        return False
-    return _bytes(values["refreservation"]) >= _bytes(values["volsize"])
+def _is_automatic(name: str, rows: Rows) -> bool:
+    """Whether nobody chose the value: ZFS sets a little more than its size aside for a volume that is not sparse, and we set
+    its size aside for one in a file."""
+    size = _volume_size(rows)
+    return name == "refreservation" and size is not None and _bytes(rows.values["refreservation"]) >= size
+
+
+def _volume_size(rows: Rows) -> int | None:
+    """What the size of a volume is to be; None for a file system, and where nobody asked."""
+    if is_file(rows):
+        return zfs_volume_files.size_in(rows)
+    size = rows.values.get("volsize", "-")
+    return None if size == "-" else _bytes(size)
 
 
 def _unlisted(name: str, text: str, source: str) -> Value:
@@ -191,20 +222,22 @@ def _unlisted(name: str, text: str, source: str) -> Value:
     return int(text) if text.isascii() and text.isdigit() else text
 
 
-def _own_value(name: str, values: Mapping[str, str]) -> Value:
+def _own_value(name: str, rows: Rows, around: Surroundings) -> Value:
+    values = rows.values
     match name:
         case "origin":
             return None if values["origin"] == "-" else values["origin"]
         case "mounted":
             return values["mounted"] == "yes" or not _must_be_mounted(values)
         case "size":
-            return _bytes(values["volsize"])
+            # A file that can't be seen was never made, or nothing is mounted where it is: both are mended alike.
+            return (around.files or {}).get(rows.name, 0) if is_file(rows) else _bytes(values["volsize"])
         case "blockSize":
-            return _bytes(values["volblocksize"])
+            return _bytes(values["recordsize" if is_file(rows) else "volblocksize"])
         case "sparse":
-            return _bytes(values["refreservation"]) < _bytes(values["volsize"])
+            return _bytes(values["refreservation"]) < (_volume_size(rows) or 0)
         case _:
-            return "zvol"
+            return FILE if is_file(rows) else ZVOL
 
 
 def _must_be_mounted(values: Mapping[str, str]) -> bool:
@@ -241,7 +274,7 @@ def _saved(rows: Rows) -> Iterator[tuple[str, str | None]]:
         value = rows.values[name]
         if value in (*values, "-"):
             continue
-        if name == "refreservation" and _is_automatic(name, rows.values) and value != rows.values["volsize"]:
+        if _is_automatic(name, rows) and not is_file(rows) and value != rows.values["volsize"]:
             # More than its size can't be set aside for a volume by number.
             value = "auto"
         yield name, value if rows.sources[name] == "local" else None

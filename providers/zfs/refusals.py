@@ -1,7 +1,7 @@
 """What a host's ZFS does not have, told before anything runs."""
 
 from providers.tools.zfs_properties import PROPERTIES
-from providers.zfs.capabilities import Capabilities
+from providers.zfs.capabilities import FILE, ZVOL, Capabilities
 from providers.zfs.reading import PREFIX
 from reconciler.model.value import Value
 from reconciler.provider.contract import Refusal
@@ -11,8 +11,10 @@ def refusal(host: Capabilities, kind: str, field: str, value: Value) -> Refusal 
     """Why this ZFS can't have the field at that value; None when it can."""
     if field == "metadata.name":
         return _name_refusal(host, kind, str(value))
-    if field == "backing" and value == "file":
-        return Refusal("volumes in files are not supported yet", "write backing: zvol, or remove the line")
+    if field == "backing" and value == ZVOL and not host.has_volumes:
+        return Refusal(f"{host.dialect} has no zvols", "write backing: file, or remove the line")
+    if field == "backing" and value == FILE and not host.keeps_files:
+        return Refusal("volumes in files need a Linux host with GNU truncate", "write backing: zvol, or remove the line")
     if field == "origin" and isinstance(value, str) and "@" not in value:
         return Refusal(
             f"{value} is an Image, and cloning from an Image is not supported yet", "name a snapshot: origin: dataset@snapshot"
@@ -23,8 +25,9 @@ def refusal(host: Capabilities, kind: str, field: str, value: Value) -> Refusal 
 
 
 def _name_refusal(host: Capabilities, kind: str, name: str) -> Refusal | None:
-    if kind == "Volume" and not host.has_volumes:
-        return Refusal(f"{host.dialect} has no volumes", "remove the manifest, or move it to a host whose ZFS has them")
+    if kind == "Volume" and not host.has_volumes and not host.keeps_files:
+        cause = f"{host.dialect} has no volumes, and the host no GNU truncate to make them of files"
+        return Refusal(cause, "install coreutils on the host, or move the manifest to one whose ZFS has volumes")
     if kind == "Dataset" and "/" not in name and host.pools is not None and name not in host.pools:
         there = ", ".join(sorted(host.pools)) or "none"
         return Refusal(f"there is no pool {name}; pools there: {there}", "correct metadata.name, or make the pool by hand")

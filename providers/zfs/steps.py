@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import assert_never
 
-from providers.tools import zfs, zfs_marks
+from providers.tools import zfs, zfs_marks, zfs_volume_files
 from providers.tools.zfs_properties import PROPERTIES, Clearing
-from providers.zfs.capabilities import Capabilities
+from providers.zfs.capabilities import FILE, Capabilities
 from providers.zfs.kinds import MOUNTED
 from providers.zfs.reading import ACTUALLY_MOUNTED, PREFIX
 from providers.zfs.trash import MOUNT_LANE, from_trash, lane_of, to_trash
@@ -28,7 +28,7 @@ def steps(change: Change, host: Capabilities) -> tuple[Step, ...]:
 def _steps(change: Change, host: Capabilities) -> Iterator[Step]:
     match change.verb:
         case Verb.CREATE:
-            yield from _create(change)
+            yield from _create(change, host)
         case Verb.DELETE:
             yield from _delete(change)
         case Verb.TRASH:
@@ -40,7 +40,7 @@ def _steps(change: Change, host: Capabilities) -> Iterator[Step]:
             yield from _alter(change, host)
         case Verb.REPLACE:
             yield from _delete(change) if change.trashing is None else to_trash(change, host)
-            yield from _create(change)
+            yield from _create(change, host)
         case Verb.UPDATE:
             yield from _rename(change, host)
             yield from _mend_mark(change)
@@ -56,7 +56,7 @@ def _steps(change: Change, host: Capabilities) -> Iterator[Step]:
             assert_never(change.verb)
 
 
-def _create(change: Change) -> Iterator[Step]:
+def _create(change: Change, host: Capabilities) -> Iterator[Step]:
     resource, mark, name = change.resource, change.mark, change.key.name
     assert resource is not None
     assert mark is not None
@@ -64,6 +64,9 @@ def _create(change: Change) -> Iterator[Step]:
     parents = bool((resource.created_with or {}).get("createParents"))
     origin = resource.fields.get("origin")
     is_volume = change.key.kind == "Volume"
+    if is_volume and (resource.fields.get("backing") or host.backing) == FILE:
+        yield from _create_file(name, resource, properties)
+        return
     lane = MOUNT_LANE if parents or not (is_volume or _stays_unmounted(properties)) else None
     if isinstance(origin, str):
         yield _step(*zfs.clone(origin, name, properties, parents=parents), lane=lane)
@@ -77,6 +80,22 @@ def _create(change: Change) -> Iterator[Step]:
         yield _step(*zfs.create_volume(name, size, properties, block_size=block, sparse=sparse))
     else:
         yield _step(*zfs.create(name, properties, parents=parents), lane=lane)
+
+
+def _create_file(name: str, resource: Resource, properties: dict[str, Value]) -> Iterator[Step]:
+    """A volume that is a file in a dataset. Cut short in between it is one whose file has no bytes, and grows."""
+    origin, size, block = (resource.fields.get(field) for field in ("origin", "size", "blockSize"))
+    size = size if isinstance(size, int) else 0
+    properties |= {zfs_volume_files.SIZE: size, "mountpoint": zfs_volume_files.mountpoint_of(name)}
+    if block is not None:
+        properties["recordsize"] = block
+    if isinstance(origin, str):
+        yield _step(*zfs.clone(origin, name, properties), lane=MOUNT_LANE)
+    else:
+        if resource.fields.get("sparse") is not True:
+            properties.setdefault("refreservation", size)
+        yield _step(*zfs.create(name, properties), lane=MOUNT_LANE)
+    yield _step(*zfs_volume_files.ensure(name, size), lane=MOUNT_LANE)
 
 
 def _stated_properties(resource: Resource) -> dict[str, Value]:
@@ -115,6 +134,12 @@ def _rename(change: Change, host: Capabilities) -> Iterator[Step]:
         if remount:
             yield _step(*zfs.unmount(str(renamed.before)), lane=MOUNT_LANE)
         yield _step(*zfs.rename(str(renamed.before), name), lane=lane_of(change))
+    if observed.fields.get("backing") == FILE:
+        # Its name decides where it is mounted.
+        yield _step(*zfs.set_properties(name, {"mountpoint": zfs_volume_files.mountpoint_of(name)}), lane=MOUNT_LANE)
+        if observed.trashed is None:
+            yield _step(*zfs_volume_files.ensure(name, 0), lane=MOUNT_LANE)
+        remount = False
     yield _step(*zfs.set_properties(name, {zfs_marks.KEY: str(change.mark.name)}))
     if remount:
         yield _step(*zfs.mount(name), lane=MOUNT_LANE)
@@ -171,8 +196,9 @@ def _forget(change: Change, host: Capabilities) -> Iterator[Step]:
 def _alter(change: Change, host: Capabilities) -> Iterator[Step]:
     """Properties and size, in an order in which each command can succeed."""
     name = change.key.name
+    in_file = change.observed is not None and change.observed.fields.get("backing") == FILE
     altered = sorted(
-        (field for field in change.fields if field.name.startswith(PREFIX) or field.name == "size"),
+        (field for field in change.fields if field.name.startswith(PREFIX) or (field.name == "size" and not in_file)),
         key=lambda field: field.name,
     )
     for field in altered:
@@ -188,8 +214,21 @@ def _alter(change: Change, host: Capabilities) -> Iterator[Step]:
     for _, properties in sorted(groups.items(), key=lambda item: item[0]):
         lane = MOUNT_LANE if _MOUNTING & properties.keys() else None
         yield _step(*zfs.set_properties(name, properties), lane=lane)
+    if in_file and (size := change.field("size")) is not None:
+        yield from _grow_file(change, size.after)
     if change.field(MOUNTED) is not None or _may_be_mounted_now(change):
         yield _step(*zfs.mount(name), lane=MOUNT_LANE)
+
+
+def _grow_file(change: Change, size: Value) -> Iterator[Step]:
+    """Space that is set aside grows first: a volume with less of it than its size is sparse."""
+    assert change.observed is not None
+    assert isinstance(size, int)
+    name = change.key.name
+    if change.observed.fields.get("sparse") is False and change.field(f"{PREFIX}refreservation") is None:
+        yield _step(*zfs.set_properties(name, {"refreservation": size}))
+    yield _step(*zfs.set_properties(name, {zfs_volume_files.SIZE: size}))
+    yield _step(*zfs_volume_files.ensure(name, size), lane=MOUNT_LANE)
 
 
 def _may_be_mounted_now(change: Change) -> bool:

@@ -6,9 +6,9 @@ out, and the note goes last. So an end at any point leaves an object that says w
 
 from collections.abc import Iterator, Mapping
 
-from providers.tools import zfs
+from providers.tools import zfs, zfs_volume_files
 from providers.tools.zfs_trash import TRASH, note
-from providers.zfs.capabilities import Capabilities
+from providers.zfs.capabilities import FILE, Capabilities
 from reconciler.model.change import NAME, Change
 from reconciler.model.command import Command, Step
 from reconciler.model.observed import Observed, Removal
@@ -27,7 +27,8 @@ _MOUNTED_BY_FIELDS = ("mounted", "properties.canmount")
 
 def lane_of(change: Change) -> str | None:
     """The lane of commands that mount or unmount the object when they move or remove it."""
-    return MOUNT_LANE if change.key.kind == "Dataset" else None
+    in_file = change.observed is not None and change.observed.fields.get("backing") == FILE
+    return MOUNT_LANE if change.key.kind == "Dataset" or in_file else None
 
 
 def to_trash(change: Change, host: Capabilities) -> Iterator[Step]:
@@ -65,7 +66,9 @@ def from_trash(change: Change, host: Capabilities) -> Iterator[Step]:
     for prop in sorted(trashed.saved.keys() - given_back.keys()):
         yield Step(Command(zfs.revert(name, prop)), lane)
     yield from _set(name, given_back, host, lane)
-    if trashed.was_mounted and not _needs_no_mount(change, observed):
+    if trashed.was_mounted and observed.fields.get("backing") == FILE:
+        yield Step(Command(zfs_volume_files.ensure(name, 0)), MOUNT_LANE)
+    elif trashed.was_mounted and not _needs_no_mount(change, observed):
         yield Step(Command(zfs.mount(name)), MOUNT_LANE)
     yield Step(Command(zfs.inherit(name, TRASH)))
 

@@ -134,7 +134,8 @@ def test_a_host_that_was_not_asked_is_unreadable() -> None:
 @pytest.mark.parametrize(
     ("kind", "field", "value", "said"),
     [
-        ("Volume", "metadata.name", "tank/v", "no volumes"),
+        ("Volume", "metadata.name", "tank/v", "no volumes, and the host no GNU truncate"),
+        ("Volume", "backing", "zvol", "no zvols"),
         ("Dataset", "properties.compression", "lz4", "no compression lz4"),
         ("Dataset", "properties.recordsize", 1 << 20, "no recordsize"),
         ("Dataset", "properties.sync", "always", "no property sync"),
@@ -157,7 +158,7 @@ def test_what_zfs_fuse_lacks_is_refused_before_anything_runs(
     ("kind", "field", "value", "said"),
     [
         ("Dataset", "metadata.name", "tonk", "no pool tonk"),
-        ("Volume", "backing", "file", "not supported yet"),
+        ("Volume", "backing", "file", "need a Linux host"),
         ("Dataset", "properties.compression", "zstd", "no compression zstd"),
         ("Dataset", "properties.xattr", "sa", "no xattr sa"),
     ],
