@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # What pip installs it compiles, but not what it only links to; uncompiled, every start costs half as much again.
 COMPILE := $(BIN)/python -m compileall -q reconciler providers
 
-.PHONY: help run test check bench crash-matrix soak lock clean
+.PHONY: help run test check bench images crash-matrix soak lock clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -33,6 +33,9 @@ bench: $(STAMP) ## Measure against the native floor and the bars; writes benchma
 	@sh examples/linux-zfs/install.sh
 	$(COMPILE)
 	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
+
+images: ## Make small images for zones and virtual machines out of Debian packages, in build/images.
+	@sh examples/linux/images/make.sh build/images
 
 soak: $(STAMP) ## Run a controller for 10,000 passes (or PASSES=N) and see that nothing grows.
 	$(BIN)/python -m tests.controller.soak $(PASSES)
