@@ -59,7 +59,12 @@ echo "$cgroups" | while read -r place type options; do
 done
 ip link set lo up
 # Asking for KVM where the processor has none can hang; a device that is none says no at once.
-grep -qE '^flags.*\b(vmx|svm)\b' /proc/cpuinfo || [ ! -e /dev/kvm ] || mount --bind /dev/null /dev/kvm
+if ! grep -qE '^flags.*\b(vmx|svm)\b' /proc/cpuinfo && [ -e /dev/kvm ]; then
+    # What root can write libvirtd takes for KVM that came to life, and asks QEMU anew for every machine.
+    : >"$scratch/no-kvm"
+    mount --bind "$scratch/no-kvm" /dev/kvm
+    mount -o remount,bind,ro /dev/kvm
+fi
 cp -a /etc/libvirt "$scratch/etc-libvirt" 2>/dev/null || mkdir "$scratch/etc-libvirt"
 mkdir -p "$scratch/var-tmp"
 for folder in /run /var/lib/zfs /var/lib/lxc /var/lib/libvirt /var/lib/reconciler /var/cache/lxc /var/cache/libvirt \
