@@ -1,7 +1,7 @@
-"""Provider crossbow: etherstubs, VNICs and firewall rules of illumos and SmartOS.
+"""Provider crossbow: etherstubs, VNICs and firewall rules of illumos, SmartOS and Linux.
 
-Kinds, and what turns them into commands of `dladm`, `nictagadm` and `fwadm` and back. What the tools themselves say and take
-is in `providers.tools`.
+Kinds, and what turns them into commands of `dladm`, `nictagadm` and `fwadm`, or of `ip`, `tc` and `nft`, and back. What the
+tools themselves say and take is in `providers.tools`.
 """
 
 from providers.crossbow.facts import FACT_PROBES
@@ -11,6 +11,10 @@ from reconciler.provider.contract import Backend, Provider
 
 
 def _backends(system: str) -> tuple[type[Backend], ...]:
+    if system == "Linux":
+        from providers.crossbow.linux import LinuxBackend
+
+        return (LinuxBackend,)
     if system != "SunOS":
         return ()
     from providers.crossbow.illumos import IllumosBackend

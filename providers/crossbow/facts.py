@@ -1,8 +1,9 @@
 """What must be known of a host before its links can be asked for."""
 
+from providers.tools import linux_kernel
 from reconciler.model.command import probe
 
 FACTS = probe("crossbow.vnic-zones", "dladm", "show-vnic", "-p", "-o", "link,zone")
 """Whether there is a dladm, and whether it tells which zone a VNIC is in: older ones have no column ZONE."""
 
-FACT_PROBES = (FACTS,)
+FACT_PROBES = (FACTS, linux_kernel.FACTS)

@@ -18,6 +18,9 @@ from reconciler.provider.nic import CARRIERS, MAX_BANDWIDTH
 MISSING = "missing"
 """Completion field of an Etherstub: what of it is not there though the rest is; empty when it is whole."""
 
+BROKEN = "broken"
+"""Completion field that must hold at any time: what of a link does not stand as we made it (`filter`, `down`); else empty."""
+
 LONGEST_NAME, LARGEST_NUMBER = 31, 4294967294
 _NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9_.]*[A-Za-z_.])?(0|[1-9][0-9]*)")
 
@@ -132,7 +135,8 @@ ETHERSTUB = Kind(
     shares_names_with=("VNIC", *LOOKED_AT, "NicTag"),
     carries_mark=False,
     carries_mark_on=_WITH_ALIAS,
-    completion={MISSING: ""},
+    completion={MISSING: "", BROKEN: ""},
+    lasting=frozenset({BROKEN}),
     check_name=check_link_name,
     claims=_claims,
 )
@@ -144,6 +148,8 @@ VNIC = Kind(
     carries_mark=False,
     carries_mark_on=_WITH_ALIAS,
     is_derived=is_derived,
+    completion={BROKEN: ""},
+    lasting=frozenset({BROKEN}),
     shares_names_with=("Etherstub", *LOOKED_AT),
     check_name=check_link_name,
     check_spec=_check_vnic,

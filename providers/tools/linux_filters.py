@@ -1,5 +1,5 @@
-"""What a guest may send through its port: a table of nft for each port, `netdev reconciler-PORT`, with one chain on the ingress
-of the host's end. (A table can go with the port; one for all of them would stay, empty, for nothing removes only an empty one.)
+"""What may be sent through a port: a table of nft for each port, `netdev reconciler-PORT`, with a chain on the ingress of the
+host's end. (A table can go with the port; one for all of them would stay, empty, for nothing removes only an empty one.)
 
 Each rule drops, counts, and is called by its comment:
 
@@ -25,8 +25,11 @@ from reconciler.model.command import Command, probe
 from reconciler.model.errors import ReadError
 from reconciler.provider.readers import whole_json
 
-FAMILY, PREFIX, CHAIN = "netdev", "reconciler-", "sent"
-"""Of a port's table: its family, and what stands before the port in its name; and its only chain."""
+FAMILY, PREFIX = "netdev", "reconciler-"
+"""Of a port's table: its family, and what stands before the port in its name."""
+
+_SENT, _RECEIVED = "sent", "received"
+"""Chains of a port's table."""
 
 SHOW_FILTERS = probe("linux.filters", "nft", "-j", "list", "ruleset", "netdev")
 
@@ -79,12 +82,20 @@ class Filter:
 
     `ips` are addresses and networks in canonical form (`parse_network`), BY_DHCP and BY_ROUTERS. Without any of them nobody
     knows what it uses; with BY_DHCP nobody knows that of IPv4, with BY_ROUTERS of IPv6. What nobody knows is not filtered.
+
+    `of_guest`: the port is the host's end of a guest's link, so that what the guest sends comes in there. Else it is a link
+    that the host itself sends by: then what it sends goes out there, and what it receives comes in and is handed to the ifb.
     """
 
     mac: str
     allow: frozenset[str] = frozenset()
     ips: tuple[str, ...] = ()
     hands_to: str = ""
+    of_guest: bool = True
+
+    def chain(self, rule: Rule) -> str:
+        """The chain that a rule stands in."""
+        return _SENT if self.of_guest or not rule.hands_to else _RECEIVED
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -131,9 +142,14 @@ def _told(network: str) -> str:
 def stand(port: str, wanted: Filter, comment: str) -> tuple[str, ...]:
     """The lines of a transaction that leave the port with exactly this filter, whatever there was."""
     table = f"{FAMILY} {PREFIX}{port}"
-    hook = f'type filter hook ingress device "{port}" priority 0; policy accept; comment "{comment[:_LONGEST_COMMENT]}";'
-    rules = (f"add rule {table} {CHAIN} {rule}" for rule in wanted.rules)
-    return (*fall(port), f"add table {table}", f"add chain {table} {CHAIN} {{ {hook} }}", *rules)
+    words = f'device "{port}" priority 0; policy accept; comment "{comment[:_LONGEST_COMMENT]}";'
+    chains = {_SENT: "ingress"} if wanted.of_guest else {_SENT: "egress", _RECEIVED: "ingress"}
+    return (
+        *fall(port),
+        f"add table {table}",
+        *(f"add chain {table} {chain} {{ type filter hook {hook} {words} }}" for chain, hook in chains.items()),
+        *(f"add rule {table} {wanted.chain(rule)} {rule}" for rule in wanted.rules),
+    )
 
 
 def fall(port: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reconciler.model.errors import ReadError
-from reconciler.provider.readers import whole_json
+from reconciler.provider.readers import whole_json, whole_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class Object:
 
 
 def objects(text: str) -> tuple[Object, ...]:
-    """The objects of a JSON list. Nothing at all is an empty list: some versions print none of it."""
-    found = whole_json(text) if text.strip() else []
+    """The objects of a JSON list that ends in a newline, as all these tools print it. Nothing at all is an empty list."""
+    whole_lines(text)
+    found = whole_json(text) if text else []
     return Object({"list": found}).list("list")

@@ -8,10 +8,17 @@ _NOW, _LATER, _LOOK, _NEVER = RetryClass.NOW, RetryClass.LATER, RetryClass.LOOK_
 NOT_OURS = "is there, and it is not ours"
 """What our script says of a link that has the name of one that it is to make."""
 
+KEEPS_NOT_APART = "does not filter VLANs"
+"""What our script says of a bridge that is to keep VLANs apart."""
+
+HAS_PORTS = "has ports"
+"""What our script says of a bridge that is to go."""
+
 TABLE = (
+    said("it is in use", "see who uses it: ip link show master BRIDGE; end that, then run again", _LATER, HAS_PORTS),
     said("a link that is not ours has the name", "choose another name, or remove that link: ip -d link show", _NEVER, NOT_OURS),
     said("the bridge does not keep VLANs apart", "set it up to: ip link set dev BRIDGE type bridge vlan_filtering 1", _LATER,
-         "does not filter VLANs"),
+         KEEPS_NOT_APART),
     said("it exists already", LOOKS_ANEW, _LOOK, "File exists"),
     said("it is not there any more", LOOKS_ANEW, _LOOK, "Cannot find device", "does not exist", "No such device"),
     said("the host's kernel has no such kind of link", "load its module (modprobe), or use a kernel that has it", _LATER,
@@ -51,8 +58,3 @@ def _judged(answer: Completed) -> Said | None:
     if answer.ending is not Ending.EXITED or answer.exit_code != 2:
         return None
     return next((known for known in TABLE if any(text in answer.stderr for text in known.texts)), None)
-
-
-def says_gone(answer: Completed) -> bool:
-    """Whether the answer to a look at one link is certain that it does not exist."""
-    return answer.ending is Ending.EXITED and answer.exit_code == 1 and "does not exist" in answer.stderr

@@ -95,10 +95,3 @@ def read_default_routes(*texts: str) -> frozenset[str]:
             hops = route.list("nexthops") if route.has("nexthops") else (route,)
             found |= {hop.text("dev") for hop in hops if hop.has("dev")}
     return frozenset(found)
-
-
-def taken_by_host(link: Link, default_routes: frozenset[str]) -> str:
-    """Why the host itself needs a link, in words; empty where it does not."""
-    if link.addresses:
-        return f"the host has the address {', '.join(link.addresses)} on it"
-    return "the host's default route leaves by it" if link.name in default_routes else ""

@@ -17,7 +17,7 @@ UNNAMED = "Unknown"
 """The kind of a mark whose key can't be read: somebody's, and certainly not the link's own."""
 
 LONGEST = 255
-_MAC, _ALLOW, _HOST, _PROTECT, _ON_REMOVAL = "mac", "allow", "host", "protect", "on-removal"
+_MAC, _OVER, _ALLOW, _HOST, _PROTECT, _ON_REMOVAL = "mac", "over", "allow", "host", "protect", "on-removal"
 _PROTECTIONS: Mapping[str, Protect] = MappingProxyType({known.value: known for known in Protect})
 _REMOVALS: Mapping[str, OnRemoval] = MappingProxyType({known.value: known for known in OnRemoval})
 
@@ -26,13 +26,14 @@ _REMOVALS: Mapping[str, OnRemoval] = MappingProxyType({known.value: known for kn
 class LinkMark:
     """What an alias of ours says. `nic` is empty for a link that is an object by itself.
 
-    `mac` is the address that the guest's end has, `allow` what it may forge (`linux_filters`); both are told here because
-    that end may be in a namespace where nobody looks, and a filter can be lost.
+    `mac` is the address that the guest's end has, `over` what it is plugged into, `allow` what it may forge (`linux_filters`):
+    that end may be in a namespace where nobody looks, it can be unplugged, and a filter can be lost.
     """
 
     mark: Mark
     nic: str = ""
     mac: str = ""
+    over: str = ""
     allow: frozenset[str] = frozenset()
 
     @property
@@ -42,13 +43,16 @@ class LinkMark:
         return f"{PREFIX}{self.mark.owner}:{self.mark.name}{nic}"
 
     def __str__(self) -> str:
-        """The alias; of a guest's nic without what its guest's own mark says."""
-        words = {_MAC: self.mac, _ALLOW: ",".join(sorted(self.allow))}
+        """The alias; of a guest's nic without what its guest's own mark says. What has no room is left out."""
+        words = {_MAC: self.mac, _OVER: self.over, _ALLOW: ",".join(sorted(self.allow))}
         if not self.nic:
             words[_PROTECT] = self.mark.protect.value if self.mark.protect is not Protect.NONE else ""
             words[_ON_REMOVAL] = self.mark.on_removal.value if self.mark.on_removal is not None else ""
             words[_HOST] = self.mark.host_id
-        return " ".join((self.head, *(f"{name}={value}" for name, value in words.items() if value)))
+        text = self.head
+        for word in (f"{name}={value}" for name, value in words.items() if value):
+            text = f"{text} {word}" if len(text) + 1 + len(word) <= LONGEST else text
+        return text
 
 
 def read_alias(text: str) -> LinkMark | None:
@@ -67,7 +71,7 @@ def read_alias(text: str) -> LinkMark | None:
         _REMOVALS.get(said.get(_ON_REMOVAL, "")),
     )
     allow = said.get(_ALLOW, "")
-    return LinkMark(mark, nic, said.get(_MAC, ""), frozenset(allow.split(",")) if allow else frozenset())
+    return LinkMark(mark, nic, said.get(_MAC, ""), said.get(_OVER, ""), frozenset(allow.split(",")) if allow else frozenset())
 
 
 def _name(text: str) -> ObjectName:

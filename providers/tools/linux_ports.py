@@ -27,9 +27,11 @@ from enum import StrEnum
 from providers.tools import linux_filters, linux_limits
 from providers.tools.linux_filters import SHOW_FILTERS, Filter, SeenFilter, read_filters
 from providers.tools.linux_limits import SHOW_LIMITS, read_limits
-from providers.tools.linux_link_errors import NOT_OURS, explain
+from providers.tools.linux_link_errors import KEEPS_NOT_APART, explain
+from providers.tools.linux_link_steps import alias, batch, make_link, remove_links, set_if_there
 from providers.tools.linux_links import SHOW_LINKS, Link, read_links
 from providers.tools.linux_marks import LinkMark, read_alias
+from providers.tools.linux_vlans import BRIDGE_VLAN, LAST_VLAN, SHOW_VLANS, read_vlans
 from reconciler.model.command import Command, Outputs, Probe
 from reconciler.model.value import Fields
 from reconciler.provider.network import parse_network
@@ -73,6 +75,8 @@ class Style(StrEnum):
 
     VETH = "veth"
     TAP = "tap"
+    MACVLAN = "macvlan"
+    """For the host itself, over a link that is no bridge: the port is the link that it sends by, and carries the MAC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +100,12 @@ class Port:
 
     @property
     def filter(self) -> Filter:
-        return Filter(self.mac, self.allow, self.ips, ifb(self.name) if self.max_bandwidth is not None else "")
+        hands_to = ifb(self.name) if self.max_bandwidth is not None else ""
+        return Filter(self.mac, self.allow, self.ips, hands_to, of_guest=self.style is not Style.MACVLAN)
 
     @property
     def alias(self) -> LinkMark:
-        return LinkMark(self.mark.mark, self.mark.nic, self.mac, self.allow)
+        return LinkMark(self.mark.mark, self.mark.nic, self.mac, self.over, self.allow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,7 @@ class SeenPort:
 
     `of` is the mark in its alias, None where it is not ours. `mac` is that of the guest's end: from there where it is in the
     host's own namespace (`guest_end_here`), else from the mark. `style` is what the host calls the link's type. `filter` is
-    None where it has no chain. `is_limited` says that what it sends goes through its ifb with the same limit.
+    None where it has none. `is_limited` says that what it sends goes through its ifb with the same limit.
     """
 
     name: str
@@ -179,7 +184,7 @@ def _own(addresses: object) -> Iterator[str]:
 
 def probes() -> tuple[Probe, ...]:
     """The looks at all links of a host that `read_ports` reads."""
-    return (SHOW_LINKS, SHOW_FILTERS, SHOW_LIMITS)
+    return (SHOW_LINKS, SHOW_FILTERS, SHOW_LIMITS, SHOW_VLANS)
 
 
 def read_ports(outputs: Outputs) -> Mapping[str, SeenPort]:
@@ -187,32 +192,47 @@ def read_ports(outputs: Outputs) -> Mapping[str, SeenPort]:
     links = read_links(outputs[SHOW_LINKS.name].stdout)
     filters = read_filters(outputs[SHOW_FILTERS.name].stdout)
     limits = read_limits(outputs[SHOW_LIMITS.name].stdout)
-    return {name: _seen(link, links, filters.get(name), limits) for name, link in links.items()}
+    vlans = read_vlans(outputs[SHOW_VLANS.name].stdout)
+    return {name: _seen(link, links, filters.get(name), limits, vlans) for name, link in links.items()}
 
 
-def _seen(link: Link, links: Mapping[str, Link], chain: SeenFilter | None, limits: Mapping[str, int]) -> SeenPort:
+def seen_link(link: Link, links: Mapping[str, Link]) -> SeenPort:
+    """One link as a port, by one who has only seen the links: nothing of its filter, limit and VLAN."""
+    return _seen(link, links, None, {}, {})
+
+
+def _seen(
+    link: Link, links: Mapping[str, Link], stands: SeenFilter | None, limits: Mapping[str, int], vlans: Mapping[str, int]
+) -> SeenPort:
     mark = read_alias(link.alias)
     end = links.get(guest_end(link.name)) if link.kind == "veth" else None
     end = end if end is not None and end.lower == link.name else None
     most = limits.get(link.name)
-    hands_over = chain is not None and any(rule.hands_to == ifb(link.name) for rule in chain.rules)
+    hands_over = stands is not None and any(rule.hands_to == ifb(link.name) for rule in stands.rules)
     return SeenPort(
         link.name,
         str(link.settings.get("type", link.kind)) if link.kind == "tun" else link.kind,
-        link.bridge,
-        end.mac if end is not None else mark.mac if mark is not None else "",
+        link.bridge or (link.lower if link.kind == Style.MACVLAN else ""),
+        _mac(link, end, mark),
         link.mtu,
         link.is_up,
         mark,
         most,
         hands_over and ifb(link.name) in links and limits.get(ifb(link.name)) == most,
-        chain,
+        stands,
         end is not None,
+        vlans.get(link.name),
     )
 
 
+def _mac(link: Link, end: Link | None, mark: LinkMark | None) -> str:
+    if link.kind == Style.MACVLAN:
+        return link.mac
+    return end.mac if end is not None else mark.mac if mark is not None else ""
+
+
 def differs(port: Port, seen: SeenPort) -> tuple[str, ...]:
-    """What is not as wanted, of STYLE, OVER, MAC, MTU, MAX_BANDWIDTH, FILTER, MARK and UP; nothing for a port that is whole.
+    """What is not as wanted, of STYLE, OVER, MAC, MTU, VLAN, MAX_BANDWIDTH, FILTER, MARK and UP; nothing for a whole one.
 
     STYLE can't be altered: the port must be unmade. MAC can't be while the guest's end is in its namespace: the guest must
     be stopped first.
@@ -229,14 +249,21 @@ def _differs(port: Port, seen: SeenPort) -> Iterator[str]:
         yield MAC
     if port.mtu is not None and seen.mtu != port.mtu:
         yield MTU
+    if seen.vlan != port.vlan:
+        yield VLAN
     if seen.max_bandwidth != port.max_bandwidth or seen.is_limited is not (port.max_bandwidth is not None):
         yield MAX_BANDWIDTH
-    if seen.filter is None or seen.filter.rules != port.filter.rules:
+    if not stands(port.filter, seen):
         yield FILTER
     if seen.of != port.alias:
         yield MARK
     if not seen.is_up:
         yield UP
+
+
+def stands(wanted: Filter, seen: SeenPort) -> bool:
+    """Whether a port's filter is this one."""
+    return (seen.filter.rules if seen.filter is not None else ()) == wanted.rules
 
 
 def make(port: Port) -> tuple[Command, ...]:
@@ -245,14 +272,14 @@ def make(port: Port) -> tuple[Command, ...]:
         _add(port),
         *(_limit(port) if port.max_bandwidth is not None else ()),
         _stand(port),
-        _batch(f"{_settings(port)} master {port.over} up"),
+        *_plug(port),
     )
 
 
 def alter(port: Port, fields: Collection[str], *, guest_end_here: bool = False) -> tuple[Command, ...]:
     """The commands that bring these fields (as `differs` names them) in line, while the port is in use.
 
-    `guest_end_here`: the guest's end is in the host's namespace, so that its MAC and MTU can be set, too.
+    `guest_end_here`: the guest's end may be in the host's namespace; if it is, its MAC and MTU are set, too.
     """
     return tuple(_alter(port, fields, guest_end_here))
 
@@ -265,45 +292,39 @@ def _alter(port: Port, fields: Collection[str], guest_end_here: bool) -> Iterato
         yield _stand(port)
     if MAX_BANDWIDTH in fields and port.max_bandwidth is None:
         yield linux_limits.batch([linux_limits.unlimit(port.name, _WITHOUT_LIMIT[port.style])])
-        yield _unlink(ifb(port.name))
-    if not {OVER, MAC, MTU, FILTER, MARK, UP}.isdisjoint(fields):
-        end = [_end(port)] if guest_end_here and port.style is Style.VETH else []
-        yield _batch(*end, f"{_settings(port)} master {port.over} up")
+        yield remove_links(ifb(port.name))
+    if guest_end_here and port.style is Style.VETH and not {MAC, MTU}.isdisjoint(fields):
+        yield _set_end(port)
+    if not {OVER, MAC, MTU, VLAN, FILTER, MARK, UP}.isdisjoint(fields):
+        yield from _plug(port, takes_vlan_off=VLAN in fields)
 
 
-_WITHOUT_LIMIT = {Style.VETH: "noqueue", Style.TAP: "pfifo_fast"}
+_WITHOUT_LIMIT = {Style.VETH: "noqueue", Style.TAP: "pfifo_fast", Style.MACVLAN: "noqueue"}
 
 
 def unmake(name: str) -> tuple[Command, ...]:
     """The commands that take a port away with all that belongs to it, or what is left of it. The filter goes last."""
-    return (_unlink(name, ifb(name)), linux_filters.transaction(linux_filters.fall(name)))
+    return (remove_links(name, ifb(name)), linux_filters.transaction(linux_filters.fall(name)))
 
 
-_ADD = f"""\
-shown=$(ip -o link show dev "$1" 2>/dev/null) || exec ip -batch -
-case "$shown " in
-*" alias $2 "* | *"link/ether $3 "*) ;;
-*) echo "link $1 {NOT_OURS}" >&2; exit 1 ;;
-esac"""
-"""Makes a link (`$1`) unless it is there with our mark (`$2`), or with the address that we make it with (`$3`): then its
-making was cut short before it was marked."""
-
-_UNLINK = """\
-for link; do
-    ! ip link show dev "$link" >/dev/null 2>&1 || ip link delete dev "$link" || exit
-done"""
+_SET_VLAN = f"""\
+[ "$(cat "/sys/class/net/$1/bridge/vlan_filtering" 2>/dev/null)" = 1 ] || {{ echo "bridge $1 {KEEPS_NOT_APART}" >&2; exit 1; }}
+exec bridge -batch -"""
+"""A bridge that does not keep VLANs apart would take the VLAN of a port and let everybody hear everybody."""
 
 
 def _add(port: Port) -> Command:
-    lines = [f"link set dev {port.name} {_alias(port)}"]
+    mtu, address = _mtu(port), _host_mac(port)
+    marked = f"link set dev {port.name} {alias(port.alias)}"
+    if port.style is Style.MACVLAN:
+        making = f"link add link {port.over} name {port.name} address {port.mac}{mtu} type macvlan mode bridge"
+        return make_link(port.name, port.alias, port.mac, making, marked)
     if port.style is Style.TAP:
-        lines = [f"tuntap add dev {port.name} mode tap", f"link set dev {port.name} address {_host_mac(port)} {_alias(port)}"]
-    else:
-        mtu = f" mtu {port.mtu}" if port.mtu is not None else ""
-        end = f"name {guest_end(port.name)} address {port.mac}{mtu}"
-        lines.insert(0, f"link add name {port.name} address {_host_mac(port)}{mtu} type veth peer {end}")
-    argv = ("sh", "-c", _ADD, "make-link", port.name, port.alias.head, _host_mac(port))
-    return Command(argv, stdin="".join(f"{line}\n" for line in lines))
+        making = f"tuntap add dev {port.name} mode tap"
+        return make_link(port.name, port.alias, address, making, f"{marked} address {address}")
+    end = f"name {guest_end(port.name)} address {port.mac}{mtu}"
+    making = f"link add name {port.name} address {address}{mtu} type veth peer {end}"
+    return make_link(port.name, port.alias, address, making, marked)
 
 
 def _host_mac(port: Port) -> str:
@@ -311,36 +332,43 @@ def _host_mac(port: Port) -> str:
     return f"fe{port.mac[2:]}"
 
 
-def _alias(port: Port) -> str:
-    return f'alias "{port.alias}"'
-
-
 def _settings(port: Port) -> str:
-    mtu = f" mtu {port.mtu}" if port.mtu is not None else ""
-    return f"link set dev {port.name} {_alias(port)}{mtu}"
+    return f"link set dev {port.name} {alias(port.alias)}{_mtu(port)}"
 
 
-def _end(port: Port) -> str:
-    mtu = f" mtu {port.mtu}" if port.mtu is not None else ""
-    return f"link set dev {guest_end(port.name)} address {port.mac}{mtu}"
+def _mtu(port: Port) -> str:
+    return f" mtu {port.mtu}" if port.mtu is not None else ""
+
+
+def _set_end(port: Port) -> Command:
+    return set_if_there(guest_end(port.name), *f"address {port.mac}{_mtu(port)}".split(" "))
+
+
+def _plug(port: Port, *, takes_vlan_off: bool = False) -> Iterator[Command]:
+    """Puts the port into its bridge, in its VLAN from the first frame, and brings it up."""
+    if port.style is Style.MACVLAN:
+        yield batch(f"{_settings(port)} address {port.mac} up")
+        return
+    if port.vlan is None and not takes_vlan_off:
+        yield batch(f"{_settings(port)} master {port.over} up")
+        return
+    yield batch(f"{_settings(port)} master {port.over}")
+    lines = (
+        f"vlan del dev {port.name} vid 1-{LAST_VLAN}",
+        f"vlan add dev {port.name} vid {port.vlan or BRIDGE_VLAN} pvid untagged",
+    )
+    argv = ("sh", "-c", _SET_VLAN, "set-vlan", port.over)
+    yield Command(argv, stdin="".join(f"{line}\n" for line in lines))
+    yield batch(f"link set dev {port.name} up")
 
 
 def _limit(port: Port) -> Iterator[Command]:
     assert port.max_bandwidth is not None
-    link = ifb(port.name)
-    address = f"fa{port.mac[2:]}"
-    lines = (f"link add name {link} address {address} type ifb", f"link set dev {link} {_alias(port)} up")
-    yield Command(("sh", "-c", _ADD, "make-link", link, port.alias.head, address), stdin="".join(f"{line}\n" for line in lines))
+    link, address = ifb(port.name), f"fa{port.mac[2:]}"
+    making = f"link add name {link} address {address} type ifb"
+    yield make_link(link, port.alias, address, making, f"link set dev {link} {alias(port.alias)} up")
     yield linux_limits.batch(linux_limits.limit(name, port.max_bandwidth) for name in (port.name, link))
 
 
 def _stand(port: Port) -> Command:
     return linux_filters.transaction(linux_filters.stand(port.name, port.filter, port.alias.head))
-
-
-def _unlink(*names: str) -> Command:
-    return Command(("sh", "-c", _UNLINK, "remove-links", *names))
-
-
-def _batch(*lines: str) -> Command:
-    return Command(("ip", "-batch", "-"), stdin="".join(f"{line}\n" for line in lines))

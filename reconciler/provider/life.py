@@ -1,7 +1,7 @@
 """The life of a sample object on a host, from its making to its removal, as a check for a plugin's tests."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from reconciler.model.change import Change, FieldChange, Verb
 from reconciler.model.command import RetryClass, Step
@@ -28,7 +28,8 @@ _ATTEMPTS = 40
 class Sample:
     """An object that may be made, changed and removed: its fields, and what to state afterwards in one update.
 
-    `system` is that of the host, as `uname -s` names it, for a kind that carries a mark only on some.
+    `system` is that of the host, as `uname -s` names it, for a kind that carries a mark only on some. `identities` are as in
+    `Change`.
     """
 
     name: ObjectName
@@ -36,6 +37,7 @@ class Sample:
     changed: Fields = field(default_factory=dict)
     created_with: Fields | None = None
     system: str = ""
+    identities: Mapping[ObjectName, str] = field(default_factory=dict)
 
 
 def check_life(provider: Provider, backend: Backend, run: Run, sample: Sample, *, stop_after: int | None = None) -> None:
@@ -94,14 +96,17 @@ class _Life:
         if observed is None:
             made = tuple(FieldChange(name, None, value) for name, value in fields.items() if value is not None)
             identity = derived_uuid(_OWNER, resource.key) if self._kind.chooses_identity else ""
-            return Change(resource.key, Verb.CREATE, made, resource, None, self._mark, identity=identity, owner=_OWNER)
-        wanted = {**fields, **self._kind.completion}
+            change = Change(resource.key, Verb.CREATE, made, resource, None, self._mark, identity=identity, owner=_OWNER)
+            return replace(change, identities=self.sample.identities)
+        whole = {name: value for name, value in self._kind.completion.items() if name in observed.fields}
+        wanted = {**fields, **whole}
         left = tuple(
             FieldChange(name, observed.fields.get(name), value)
             for name, value in wanted.items()
             if not _holds(self._kind, name, fields.get(name, value), observed)
         )
-        return Change(resource.key, Verb.UPDATE, left, resource, observed, self._mark, owner=_OWNER) if left else None
+        change = Change(resource.key, Verb.UPDATE, left, resource, observed, self._mark, owner=_OWNER)
+        return replace(change, identities=self.sample.identities) if left else None
 
     def _brought_about(self, fields: Fields) -> Iterator[str]:
         change = self._change(fields)
