@@ -65,14 +65,18 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of a port's filter: it drops what all of its matches hold for, or hands everything to a link (`hands_to`)."""
+    """One rule of a port's filter: it counts and drops what all of its matches hold for, or hands everything to a link.
+
+    One that does not drop only keeps in mind which addresses the port was given, while it may use any.
+    """
 
     comment: str
     matches: tuple[Match, ...]
     hands_to: str = ""
+    drops: bool = True
 
     def __str__(self) -> str:
-        what = f'fwd to "{self.hands_to}"' if self.hands_to else "counter drop"
+        what = f'fwd to "{self.hands_to}"' if self.hands_to else "counter drop" if self.drops else "counter"
         return " ".join((*map(str, self.matches), what, f'comment "{self.comment}"'))
 
 
@@ -105,15 +109,16 @@ class Filter:
         if MAC not in self.allow:
             yield Rule(MAC, (_not("ether saddr", self.mac),))
             yield Rule(MAC, (_not("arp saddr ether", self.mac),))
-        if IP not in self.allow and self.ips:
+        if self.ips:
+            drops = IP not in self.allow
             networks = {_told(ip) for ip in self.ips if ip not in (BY_DHCP, BY_ROUTERS)}
             four = sorted(ip for ip in networks if ":" not in ip)
             six = sorted(ip for ip in networks if ":" in ip)
             if BY_DHCP not in self.ips:
-                yield Rule(IP, tuple(_not("arp saddr ip", ip) for ip in (_ANY4, *four)))
-                yield Rule(IP, tuple(_not("ip saddr", ip) for ip in (_ANY4, *four)))
+                yield Rule(IP, tuple(_not("arp saddr ip", ip) for ip in (_ANY4, *four)), drops=drops)
+                yield Rule(IP, tuple(_not("ip saddr", ip) for ip in (_ANY4, *four)), drops=drops)
             if BY_ROUTERS not in self.ips:
-                yield Rule(IP, tuple(_not("ip6 saddr", ip) for ip in (_ANY6, _LINK_LOCAL, *six)))
+                yield Rule(IP, tuple(_not("ip6 saddr", ip) for ip in (_ANY6, _LINK_LOCAL, *six)), drops=drops)
         if DHCP not in self.allow:
             yield Rule(DHCP, (_is("meta protocol", "ip"), _is("udp sport", "67")))
             yield Rule(DHCP, (_is("meta protocol", "ip6"), _is("udp sport", "547")))
@@ -122,7 +127,7 @@ class Filter:
             yield Rule(OTHER, (Match("meta protocol", "!=", frozenset({"arp", "ip", "ip6"})),))
             yield Rule(OTHER, (_is("vlan id", "0-4095"),))
         if self.hands_to:
-            yield Rule(_LIMIT, (), self.hands_to)
+            yield Rule(_LIMIT, (), self.hands_to, drops=False)
 
 
 def _not(left: str, value: str) -> Match:
@@ -203,7 +208,7 @@ def read_filters(text: str) -> Mapping[str, SeenFilter]:
 def _rule(comment: str, expressions: Iterable[Object]) -> tuple[Rule, int]:
     """A rule and what it has counted. One that is none of ours is told by a match that none of ours has."""
     matches: list[Match] = []
-    hands_to, count = "", 0
+    hands_to, count, drops = "", 0, False
     for expression in expressions:
         if expression.has("match"):
             matches.append(_match(expression.below("match")))
@@ -211,9 +216,11 @@ def _rule(comment: str, expressions: Iterable[Object]) -> tuple[Rule, int]:
             count = expression.below("counter").number("packets", 0)
         elif expression.has("fwd"):
             hands_to = _text(expression.below("fwd").raw.get("dev"))
-        elif not expression.has("drop"):
+        elif expression.has("drop"):
+            drops = True
+        else:
             matches.append(Match(" ".join(sorted(expression.raw)), "?", frozenset()))
-    return Rule(comment, tuple(matches), hands_to), count
+    return Rule(comment, tuple(matches), hands_to, drops), count
 
 
 def _match(match: Object) -> Match:
