@@ -132,9 +132,9 @@ class LinuxHost:
     def namespaces(self) -> tuple[str, ...]:
         return tuple(line.split()[0] for line in self.run("ip", "netns", "list").splitlines() if line)
 
-    def processes(self, words: str) -> tuple[int, ...]:
-        """Processes whose command line holds these words."""
-        return tuple(pid for pid, line in _command_lines() if words in line)
+    def processes(self, words: str, *, whole: bool = False) -> tuple[int, ...]:
+        """Processes whose command line holds these words, or is made of them as a whole."""
+        return tuple(pid for pid, line in _command_lines() if (words == line if whole else words in line))
 
     def left(self) -> tuple[str, ...]:
         """All that makes this host other than an empty one, in words."""
