@@ -22,6 +22,7 @@ test: $(STAMP) ## Run all tests; on real ZFS and a real Linux host too where the
 # 69: there can be no such host here, as was said. Where the real parts are required, that is a failure.
 test-real: $(STAMP) ## Run the tests on a Linux host of their own: real links, containers and machines. Needs root.
 	@sh examples/linux/install.sh --tests
+	@sh examples/linux/images/make.sh build/images || [ "$$RECONCILER_REQUIRE_REAL" != 1 ]
 	sh examples/linux/run.sh $(BIN)/python -m pytest tests/real $(PYTEST_ARGS) || \
 	  { code=$$?; [ $$code -eq 69 ] && [ "$$RECONCILER_REQUIRE_REAL" != 1 ] && echo "left out: the tests on a Linux host, see above" >&2 || exit $$code; }
 
