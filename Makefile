@@ -39,6 +39,7 @@ crash-matrix: $(STAMP) ## Kill an apply of every verb at every point, on emulate
 
 bench: $(STAMP) ## Measure against the native floor and the bars; writes benchmarks/results.md.
 	@sh examples/linux/install.sh --tests
+	@sh examples/linux/images/make.sh build/images
 	$(COMPILE)
 	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
 

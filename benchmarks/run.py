@@ -11,6 +11,7 @@ _SCRIPTS = {
     "guests.py": ("--rounds", "10", "--sizes", "300"),
     "commit.py": ("--commits", "20"),
     "datasets.py": ("--rounds", "3", "--sizes", "500"),
+    "linux.py": ("--rounds", "3", "--machine-rounds", "1"),
 }
 """Each script with what makes it quick."""
 
