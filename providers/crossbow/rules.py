@@ -40,6 +40,9 @@ FROM, TO, RULE = "from", "to", "rule"
 DESCRIPTION = "description"
 """What somebody wrote there beside our mark: no field of a manifest, kept when we write the mark."""
 
+BROKEN = "broken"
+"""Completion field that must hold at any time: what of a rule does not stand on the host as we made it; else empty."""
+
 PARTS = (FROM, TO, "action", "protocol", "ports", "types", "priority")
 """The fields that `rule` says all at once."""
 
@@ -216,8 +219,10 @@ def _without_firewall(fields: Fields, other: FieldsOf) -> Iterator[Remark]:
 FIREWALL_RULE = Kind(
     "FirewallRule",
     FirewallRuleSpec,
-    "what may reach or leave guests (SmartOS)",
+    "what may reach or leave guests (SmartOS, Linux)",
     needs_no_trash=True,
+    completion={BROKEN: ""},
+    lasting=frozenset({BROKEN}),
     remarks=_without_firewall,
     chooses_identity=True,
     check_name=_check_name,

@@ -36,8 +36,10 @@ class SeenTable:
 def read_table(text: str, family: str, table: str) -> SeenTable | None:
     """One table in what `nft -n -j list …` prints; None where it is not there, ReadError for any other shape."""
     found = whole_json(text)
+    if not isinstance(found, dict) or "nftables" not in found:
+        raise ReadError(1, "a ruleset in JSON", text)
     seen, is_there = SeenTable(), False
-    for entry in Object(found if isinstance(found, dict) else {}).list("nftables"):
+    for entry in Object(found).list("nftables"):
         for kind in ("table", "chain", "rule", "set", "map", "counter"):
             if not entry.has(kind):
                 continue
@@ -61,7 +63,7 @@ def read_table(text: str, family: str, table: str) -> SeenTable | None:
 def values(left: str, found: Iterable[str]) -> str:
     """The right side of a match: one value bare, several in braces."""
     told = _merged(left, list(found))
-    return told[0] if len(told) == 1 else f"{{ {', '.join(told)} }}"
+    return told[0] if len(told) == 1 and " . " not in left else f"{{ {', '.join(told)} }}"
 
 
 def _merged(left: str, found: Sequence[str]) -> list[str]:
