@@ -19,7 +19,7 @@ MISSING = "missing"
 """Completion field of an Etherstub: what of it is not there though the rest is; empty when it is whole."""
 
 BROKEN = "broken"
-"""Completion field that must hold at any time: what of a link does not stand as we made it (`filter`, `down`); else empty."""
+"""Completion field that must hold at any time: what of it does not stand as we made it (`filter`, `down`); else empty."""
 
 LONGEST_NAME, LARGEST_NUMBER = 31, 4294967294
 _NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9_.]*[A-Za-z_.])?(0|[1-9][0-9]*)")

@@ -6,7 +6,7 @@ route, is not removed either.
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from providers.crossbow import linux_etherstubs, linux_vnics
+from providers.crossbow import linux_etherstubs, linux_vnics, nftables
 from providers.crossbow.kinds import OF_CLASS
 from providers.tools import linux_ports
 from providers.tools.linux_filters import SHOW_FILTERS
@@ -64,6 +64,7 @@ class LinuxBackend:
         return tuple(self._probes(fields))
 
     def _probes(self, fields: Asked) -> Iterator[Probe]:
+        yield from nftables.probes(fields)
         if not _LINK_KINDS.isdisjoint(fields):
             yield SHOW_LINKS
         if VNIC in fields:
@@ -75,6 +76,7 @@ class LinuxBackend:
         return tuple(self._read(outputs, fields))
 
     def _read(self, outputs: Outputs, fields: Asked) -> Iterator[Observed]:
+        yield from nftables.read(outputs, fields)
         if SHOW_LINKS.name not in outputs:
             return
         links = read_links(outputs[SHOW_LINKS.name].stdout)
@@ -90,8 +92,8 @@ class LinuxBackend:
             yield from _vnics(linux_ports.read_ports(outputs).values(), links, default_routes)
 
     def refusal(self, kind: str, field: str, value: Value) -> Refusal | None:
-        if kind == "FirewallRule":
-            return Refusal("firewall rules of guests are not made on Linux yet", "remove the manifest for this host")
+        if kind == nftables.KIND:
+            return nftables.refusal(field, value)
         if kind == ETHERSTUB and field != "metadata.name":
             return None
         return linux_vnics.refused(field, value, self.host) if kind in (ETHERSTUB, VNIC) else None
@@ -103,16 +105,20 @@ class LinuxBackend:
         return ""
 
     def steps(self, change: Change) -> tuple[Step, ...]:
+        if change.key.kind == nftables.KIND:
+            return tuple(nftables.steps(change))
         if change.key.kind == VNIC:
             return tuple(linux_vnics.steps(change, self.host))
         keeps_vlans_apart = not self.host.why_not(VLAN_FILTERING)
         return tuple(linux_etherstubs.steps(change, keeps_vlans_apart=keeps_vlans_apart))
 
     def confirm(self, change: Change) -> Probe:
-        return Probe(CONFIRM, SHOW_LINKS.command)
+        return nftables.confirm() if change.key.kind == nftables.KIND else Probe(CONFIRM, SHOW_LINKS.command)
 
     def confirmed(self, change: Change, answer: Completed) -> Observed | None:
         """What the links alone tell: of a VNIC neither its limit nor its filter."""
+        if change.key.kind == nftables.KIND:
+            return nftables.confirmed(change, answer)
         if not answer.succeeded:
             raise ReadError(0, f"{change.key.object}, or that it does not exist", answer.stderr)
         links = read_links(answer.stdout)

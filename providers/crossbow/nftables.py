@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from providers.crossbow.rules import BROKEN, FROM, GUEST_KINDS, PARTS, RULE, TO, guest_of, rule_of
+from providers.crossbow.kinds import BROKEN
+from providers.crossbow.rules import FROM, GUEST_KINDS, PARTS, RULE, TO, guest_of, rule_of
 from providers.tools import nft_rules
 from providers.tools.fwadm_rules import parse_rule, rule_text
 from providers.tools.nft_firewall import RULESET

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
+from providers.crossbow.kinds import BROKEN
 from providers.tools.fwadm_rules import (
     ALL,
     ALL_GUESTS,
@@ -39,9 +40,6 @@ GUEST_KINDS = ("Zone", "VirtualMachine")
 FROM, TO, RULE = "from", "to", "rule"
 DESCRIPTION = "description"
 """What somebody wrote there beside our mark: no field of a manifest, kept when we write the mark."""
-
-BROKEN = "broken"
-"""Completion field that must hold at any time: what of a rule does not stand on the host as we made it; else empty."""
 
 PARTS = (FROM, TO, "action", "protocol", "ports", "types", "priority")
 """The fields that `rule` says all at once."""

@@ -4,7 +4,8 @@ A port is a link of the host that outlives the guest's stop. For a zone and for 
 carries our mark, the limits and the filter; `PORTg` is the guest's end and carries the MAC (`guest_end`). For a VM it is a tap,
 which QEMU opens. A limit has an ifb beside it, `PORTi`. Nothing of it survives a boot.
 
-    port = port_of_nic(name, LinkMark(mark, "net0"), Style.VETH, nic_fields)     # from what its manifest or definition says
+    guest = Membership("web1", (("role", "web"),), is_firewalled=True)            # name, tags, firewallEnabled
+    port = port_of_nic(name, LinkMark(mark, "net0"), Style.VETH, nic_fields, guest)   # from its manifest or definition
     for command in make(port): yield Step(command)                               # before the guest starts; safe to repeat
     seen = read_ports(outputs).get(port.name)                                    # outputs of `probes()`
     if seen is None: ...                                                         # gone, as after a boot: make(port)
@@ -32,12 +33,24 @@ from providers.tools.linux_link_steps import alias, batch, make_link, remove_lin
 from providers.tools.linux_links import SHOW_LINKS, Link, read_links
 from providers.tools.linux_marks import LinkMark, read_alias
 from providers.tools.linux_vlans import BRIDGE_VLAN, LAST_VLAN, SHOW_VLANS, read_vlans
+from providers.tools.nft_firewall import (
+    MEMBERS,
+    RULESET,
+    Membership,
+    Memberships,
+    is_member,
+    joining,
+    leaving,
+    membership_lines,
+    read_memberships,
+)
 from reconciler.model.command import Command, Outputs, Probe
 from reconciler.model.value import Fields
 from reconciler.provider.network import parse_network
 
 __all__ = [
     "LONGEST_NAME",
+    "Membership",
     "Port",
     "SeenPort",
     "Style",
@@ -56,8 +69,8 @@ __all__ = [
 LONGEST_NAME = 14
 """Bytes of a port's name: a link's has at most 15, and the names of its other parts are one longer."""
 
-STYLE, OVER, MAC, MTU, VLAN, MAX_BANDWIDTH, FILTER, MARK, UP = (
-    "style", "over", "mac", "mtu", "vlan", "maxBandwidth", "filter", "mark", "up",
+STYLE, OVER, MAC, MTU, VLAN, MAX_BANDWIDTH, FILTER, FIREWALL, MARK, UP = (
+    "style", "over", "mac", "mtu", "vlan", "maxBandwidth", "filter", "firewall", "mark", "up",
 )  # fmt: skip
 """What can differ between a port that is wanted and one that is there."""
 
@@ -85,6 +98,7 @@ class Port:
 
     `allow` are words of `linux_filters.FORGERIES`; `ips` the addresses and networks that it may use, in canonical form, with
     BY_DHCP or BY_ROUTERS where somebody on the wire gives some. None at all: nobody knows them, and none is filtered.
+    `membership` is what firewall rules know it by (`nft_firewall`); None for a port that is no guest's.
     """
 
     name: str
@@ -97,6 +111,7 @@ class Port:
     max_bandwidth: int | None = None
     allow: frozenset[str] = frozenset()
     ips: tuple[str, ...] = ()
+    membership: Membership | None = None
 
     @property
     def filter(self) -> Filter:
@@ -114,7 +129,8 @@ class SeenPort:
 
     `of` is the mark in its alias, None where it is not ours. `mac` is that of the guest's end: from there where it is in the
     host's own namespace (`guest_end_here`), else from the mark. `style` is what the host calls the link's type. `filter` is
-    None where it has none. `is_limited` says that what it sends goes through its ifb with the same limit.
+    None where it has none. `is_limited` says that what it sends goes through its ifb with the same limit. `memberships` are
+    those of all ports; None where nobody looked.
     """
 
     name: str
@@ -129,6 +145,7 @@ class SeenPort:
     filter: SeenFilter | None
     guest_end_here: bool
     vlan: int | None = None
+    memberships: Memberships | None = None
 
     @property
     def allow(self) -> frozenset[str]:
@@ -155,7 +172,7 @@ def port_name(guest: str, number: int) -> str:
     return guest[: LONGEST_NAME - len(digest) - len(end)] + digest + end
 
 
-def port_of_nic(name: str, mark: LinkMark, style: Style, nic: Fields) -> Port:
+def port_of_nic(name: str, mark: LinkMark, style: Style, nic: Fields, membership: Membership | None = None) -> Port:
     """The port of a guest's nic with these fields, by their names within the nic (`over`, `allow.ips`); `mac` must be there."""
     vlan, mtu, most, addresses, allowed = (nic.get(field) for field in ("vlan", "mtu", "maxBandwidth", "ips", "allow.ips"))
     return Port(
@@ -169,6 +186,7 @@ def port_of_nic(name: str, mark: LinkMark, style: Style, nic: Fields) -> Port:
         most if isinstance(most, int) else None,
         forgeries(nic),
         (*_own(addresses), *(allowed if isinstance(allowed, tuple) else ())),
+        membership,
     )
 
 
@@ -184,16 +202,20 @@ def _own(addresses: object) -> Iterator[str]:
 
 def probes() -> tuple[Probe, ...]:
     """The looks at all links of a host that `read_ports` reads."""
-    return (SHOW_LINKS, SHOW_FILTERS, SHOW_LIMITS, SHOW_VLANS)
+    return (SHOW_LINKS, SHOW_FILTERS, SHOW_LIMITS, SHOW_VLANS, RULESET, MEMBERS)
 
 
 def read_ports(outputs: Outputs) -> Mapping[str, SeenPort]:
-    """Every link of the host by name, as a port; ReadError for any other shape of output."""
+    """Every link of the host by name, as a port; ReadError for any other shape of output.
+
+    Without the answers to RULESET and MEMBERS, which only ports of guests need, nothing is told of the firewall.
+    """
     links = read_links(outputs[SHOW_LINKS.name].stdout)
     filters = read_filters(outputs[SHOW_FILTERS.name].stdout)
     limits = read_limits(outputs[SHOW_LIMITS.name].stdout)
     vlans = read_vlans(outputs[SHOW_VLANS.name].stdout)
-    return {name: _seen(link, links, filters.get(name), limits, vlans) for name, link in links.items()}
+    memberships = read_memberships(outputs) if MEMBERS.name in outputs else None
+    return {name: _seen(link, links, filters.get(name), limits, vlans, memberships) for name, link in links.items()}
 
 
 def seen_link(link: Link, links: Mapping[str, Link]) -> SeenPort:
@@ -202,7 +224,12 @@ def seen_link(link: Link, links: Mapping[str, Link]) -> SeenPort:
 
 
 def _seen(
-    link: Link, links: Mapping[str, Link], stands: SeenFilter | None, limits: Mapping[str, int], vlans: Mapping[str, int]
+    link: Link,
+    links: Mapping[str, Link],
+    stands: SeenFilter | None,
+    limits: Mapping[str, int],
+    vlans: Mapping[str, int],
+    memberships: Memberships | None = None,
 ) -> SeenPort:
     mark = read_alias(link.alias)
     end = links.get(guest_end(link.name)) if link.kind == "veth" else None
@@ -222,6 +249,7 @@ def _seen(
         stands,
         end is not None,
         vlans.get(link.name),
+        memberships,
     )
 
 
@@ -232,7 +260,7 @@ def _mac(link: Link, end: Link | None, mark: LinkMark | None) -> str:
 
 
 def differs(port: Port, seen: SeenPort) -> tuple[str, ...]:
-    """What is not as wanted, of STYLE, OVER, MAC, MTU, VLAN, MAX_BANDWIDTH, FILTER, MARK and UP; nothing for a whole one.
+    """What is not as wanted, of STYLE, OVER, MAC, MTU, VLAN, MAX_BANDWIDTH, FILTER, FIREWALL, MARK and UP; nothing if whole.
 
     STYLE can't be altered: the port must be unmade. MAC can't be while the guest's end is in its namespace: the guest must
     be stopped first.
@@ -255,6 +283,8 @@ def _differs(port: Port, seen: SeenPort) -> Iterator[str]:
         yield MAX_BANDWIDTH
     if not stands(port.filter, seen):
         yield FILTER
+    if seen.memberships is not None and not is_member(port.name, port.membership, seen.memberships):
+        yield FIREWALL
     if seen.of != port.alias:
         yield MARK
     if not seen.is_up:
@@ -285,7 +315,7 @@ def alter(port: Port, fields: Collection[str], *, guest_end_here: bool = False) 
 
 
 def _alter(port: Port, fields: Collection[str], guest_end_here: bool) -> Iterator[Command]:
-    filtered = not {FILTER, MAC, MAX_BANDWIDTH}.isdisjoint(fields)
+    filtered = not {FILTER, FIREWALL, MAC, MAX_BANDWIDTH}.isdisjoint(fields)
     if MAX_BANDWIDTH in fields and port.max_bandwidth is not None:
         yield from _limit(port)
     if filtered:
@@ -304,7 +334,7 @@ _WITHOUT_LIMIT = {Style.VETH: "noqueue", Style.TAP: "pfifo_fast", Style.MACVLAN:
 
 def unmake(name: str) -> tuple[Command, ...]:
     """The commands that take a port away with all that belongs to it, or what is left of it. The filter goes last."""
-    return (remove_links(name, ifb(name)), linux_filters.transaction(linux_filters.fall(name)))
+    return (remove_links(name, ifb(name)), leaving(name, linux_filters.fall(name)))
 
 
 _SET_VLAN = f"""\
@@ -371,4 +401,7 @@ def _limit(port: Port) -> Iterator[Command]:
 
 
 def _stand(port: Port) -> Command:
-    return linux_filters.transaction(linux_filters.stand(port.name, port.filter, port.alias.head))
+    lines = linux_filters.stand(port.name, port.filter, port.alias.head)
+    if port.membership is None:
+        return linux_filters.transaction(lines)
+    return joining(port.name, (*lines, *membership_lines(port.name, port.membership)))

@@ -20,7 +20,7 @@ A port joins with the transaction that makes its filter:
 
     membership = Membership("web1", (("role", "web"),), is_firewalled=True)
     joining("web1_0", (*filter_lines, *membership_lines("web1_0", membership)))    # one Command, one transaction
-    leaving("web1_0")                                                              # a Command; after it, no trace of the port
+    leaving("web1_0", filter_lines)                                                # after it, there is no trace of the port
 
     seen = read_memberships(outputs)                                               # of MEMBERS and RULESET
     is_member("web1_0", membership, seen)                                          # whether that is still so
@@ -124,12 +124,11 @@ _LEAVE = (
     _TAKE_OUT
     + f"""\
 lines=$(take_out "$1") || exit
-[ -n "$lines" ] || exit 0
-nft -f - <<END || exit
-$lines
-add element {TABLE} {PORTS} {{ "$1" : goto {IN_USE} }}
-delete element {TABLE} {PORTS} {{ "$1" }}
-END
+{{
+    cat
+    [ -z "$lines" ] || printf '%s\\n' "$lines" \\
+        "add element {TABLE} {PORTS} {{ \\"$1\\" : goto {IN_USE} }}" "delete element {TABLE} {PORTS} {{ \\"$1\\" }}"
+}} | nft -f - || exit
 """
 )
 
@@ -142,9 +141,9 @@ def joining(port: str, lines: Iterable[str]) -> Command:
     return Command(("sh", "-c", _JOIN, "join-firewall", port), stdin="".join(f"{line}\n" for line in lines))
 
 
-def leaving(port: str) -> Command:
-    """Takes a port out; the last one takes the table with it, unless there are rules."""
-    return Command(("sh", "-c", _LEAVE + TIDY, "leave-firewall", port))
+def leaving(port: str, lines: Iterable[str] = ()) -> Command:
+    """One transaction: these lines, and the port leaves all sets. The last one takes the table with it, if no rule is there."""
+    return Command(("sh", "-c", _LEAVE + TIDY, "leave-firewall", port), stdin="".join(f"{line}\n" for line in lines))
 
 
 @dataclass(frozen=True, slots=True)
