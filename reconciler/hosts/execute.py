@@ -47,14 +47,18 @@ class Execution:
     stop: asyncio.Event
 
 
+_AHEAD = 8
+"""Enough that commands of some ten milliseconds don't wait for the disk, and few enough intents that a kill leaves open."""
+
+
 async def execute(plan: HostPlan, execution: Execution) -> tuple[Outcome, ...]:
     """Runs the plan's actions and gives one outcome each, in the plan's order; report-only actions are left out.
 
     A failed action skips what waits for it and nothing else. Every intent is durable before its first command runs: those of
-    the next actions become so while others run, as many ahead as may run at once.
+    the next actions become so while others run, `_AHEAD` times as many as may run at once.
     """
     gates = _Gates(execution.limits)
-    ahead = _Gates(execution.limits, times=2)
+    ahead = _Gates(execution.limits, times=_AHEAD)
     ended: dict[str, asyncio.Future[Outcome]] = {}
     loop = asyncio.get_running_loop()
     for action in plan.runnable:
@@ -108,29 +112,32 @@ async def _carry_out(
 
 
 async def _journalled(action: Action, execution: Execution, gates: _Gates) -> Outcome:
-    """Makes the intent durable, then waits until the action may run. What was not started after all is recorded as such."""
+    """Runs the action when its turn has come and its intent is durable. The intent of one that is not started is taken back."""
     if execution.stop.is_set():
         return Outcome(action.id, action.key, OutcomeState.CANCELLED)
-    try:
-        await execution.journal.begin(Intent(action, execution.revision, execution.clock()))
-    except ReconcilerError as trouble:
-        failure = Failure(f"not started: {trouble.cause}", trouble.remedy, RetryClass.LATER)
-        return Outcome(action.id, action.key, OutcomeState.FAILED, failure=failure)
-    not_started = Outcome(action.id, action.key, OutcomeState.CANCELLED, failure=CANCELLED)
-    outcome: Outcome | None = not_started
+    journal = execution.journal
+    intent = journal.begin(Intent(action, execution.revision, execution.clock()))
+    # Made before its turn, while others run: what follows a command is what the next one waits for.
+    row = _row(action, execution.kinds[action.key.kind], execution.revision)
+    is_started = False
     try:
         async with gates.passed(action):
+            try:
+                await journal.durable(intent)
+            except ReconcilerError as trouble:
+                failure = Failure(f"not started: {trouble.cause}", trouble.remedy, RetryClass.LATER)
+                return Outcome(action.id, action.key, OutcomeState.FAILED, failure=failure)
             if execution.stop.is_set():
-                return not_started
+                return Outcome(action.id, action.key, OutcomeState.CANCELLED, failure=CANCELLED)
             # Should we be cancelled from here on, what was done is not known.
-            outcome = None
+            is_started = True
             outcome = await _run(action, execution, gates)
-            return outcome
     finally:
-        if outcome is not None:
-            row = _row(action, execution.kinds[action.key.kind], execution.revision)
-            # Not waited for: it becomes durable together with the next intent, and before the pass ends.
-            execution.journal.end(outcome, action, execution.clock(), row)
+        if not is_started:
+            journal.withdraw(action)
+    # Not waited for: it becomes durable together with the intents of others, and before the pass ends.
+    journal.end(outcome, action, execution.clock(), row)
+    return outcome
 
 
 async def _run(action: Action, execution: Execution, gates: _Gates) -> Outcome:

@@ -1,6 +1,7 @@
 """The journal: what we are about to do, durable before it starts, and what became of it."""
 
 import asyncio
+import contextlib
 import json
 import shlex
 import sqlite3
@@ -48,26 +49,37 @@ class Intent:
     started: float
 
 
-class Journal:
-    """Group commit: records that arrive while a commit is under way share the next one.
+LONGEST_WAIT_S = 0.1
+"""How long a record that nobody waits for may wait for others to share its commit."""
 
-    A result need not be waited for: it becomes durable with the next intent, and at `close` at the latest.
+
+class Journal:
+    """Group commit: records wait a moment for others, or until somebody needs one of them, and share a commit.
+
+    Each commit waits for the disk, and where the host's own pool lies on the same one the two wait for each other. A result
+    need not be waited for: at `close` it is durable at the latest.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting: list[tuple[Write, asyncio.Future[None]]] = []
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+        self._hurry = asyncio.Event()
+        self._last: asyncio.Future[None] | None = None
         self._flusher: asyncio.Task[None] | None = None
         self._trouble: Exception | None = None
 
     def begin(self, intent: Intent) -> "asyncio.Future[None]":
-        """Done when the intent is durable; nothing may run before."""
+        """Done when the intent is durable; nothing may run before. `durable` waits for it without delay."""
         return self._enqueue(lambda connection: _write_intent(connection, intent))
 
     def end(self, outcome: Outcome, action: Action, ended: float, row: LedgerRow | None) -> "asyncio.Future[None]":
         """Records what became of an action, and in the same transaction what the ledger learns from it."""
         return self._enqueue(lambda connection: _write_outcome(connection, outcome, action, ended, row))
+
+    def withdraw(self, action: Action) -> "asyncio.Future[None]":
+        """Takes back the intent of an action that was not started; what was known of the key before is known again."""
+        return self._enqueue(lambda connection: _withdraw_intent(connection, action))
 
     def learn(self, rows: Iterable[LedgerRow], gone: Iterable[Key], settled: Iterable[Key]) -> "asyncio.Future[None]":
         """Records what a look has shown: rows that hold, keys that are gone, keys whose last intent is now answered."""
@@ -80,10 +92,19 @@ class Journal:
 
         return self._enqueue(write)
 
+    async def durable(self, record: "asyncio.Future[None]") -> None:
+        """Waits until a record is durable, which no longer waits for others; raises what keeps it from becoming so."""
+        if any(waiting is record for _, waiting in self._waiting):
+            self._hurry.set()
+        # Whoever gives up waiting does not make it durable.
+        await asyncio.shield(record)
+
     async def flushed(self) -> None:
         """Waits until everything recorded so far is durable, and with that visible to readers."""
-        while self._flusher is not None and not self._flusher.done():
-            await self._flusher
+        if self._waiting:
+            self._hurry.set()
+        if self._last is not None:
+            await asyncio.wait((self._last,))
 
     async def close(self) -> None:
         """Waits until everything is durable; raises what kept a record from becoming so."""
@@ -105,7 +126,9 @@ class Journal:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         future.add_done_callback(self._note)
         self._waiting.append((write, future))
+        self._last = future
         if self._flusher is None or self._flusher.done():
+            self._hurry.clear()
             self._flusher = asyncio.create_task(self._flush())
         return future
 
@@ -117,9 +140,11 @@ class Journal:
 
     async def _flush(self) -> None:
         loop = asyncio.get_running_loop()
-        # Lets the intents that a result makes way for share its commit.
-        await asyncio.sleep(0)
         while self._waiting:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LONGEST_WAIT_S):
+                    await self._hurry.wait()
+            self._hurry.clear()
             batch, self._waiting = self._waiting, []
             try:
                 await loop.run_in_executor(self._thread, self._commit, [write for write, _ in batch])
@@ -147,8 +172,6 @@ _BETWEEN_PRUNINGS = 100
 
 def _write_intent(connection: sqlite3.Connection, intent: Intent) -> None:
     action = intent.action
-    # What is known of the key from now on is what becomes of this intent.
-    _settle(connection, (action.key,))
     entry = connection.execute(
         "INSERT INTO journal (host, kind, name, action, verb, commands, revision, started) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (*action.key, action.id, action.verb, _commands(action), intent.revision, intent.started),
@@ -164,21 +187,37 @@ def _commands(action: Action) -> str:
     return json.dumps([step.command.argv for step in action.steps], ensure_ascii=True)
 
 
+def _withdraw_intent(connection: sqlite3.Connection, action: Action) -> None:
+    # One with an end is of an earlier pass: where the intent could not be written there is nothing to take back.
+    connection.execute("DELETE FROM journal WHERE id = ? AND state IS NULL", _entry(connection, action))
+
+
+def _entry(connection: sqlite3.Connection, action: Action) -> tuple[int | None]:
+    """The id of an action's intent, as the value of a query."""
+    query = "SELECT max(id) FROM journal WHERE host = ? AND kind = ? AND name = ? AND action = ?"
+    found: tuple[int | None] = connection.execute(query, (*action.key, action.id)).fetchone()
+    return found
+
+
 def _write_outcome(
     connection: sqlite3.Connection, outcome: Outcome, action: Action, ended: float, row: LedgerRow | None
 ) -> None:
     # What a tool said may hold bytes that are no text.
     told = (outcome.failure.cause, outcome.command, outcome.failure.remedy) if outcome.failure is not None else ()
     failure, command, remedy = (text.encode("utf-8", "backslashreplace").decode() for text in told or ("", "", ""))
+    # What is known of the key from now on is what became of this intent.
+    _settle(connection, (action.key,))
+    is_good = outcome.state is OutcomeState.SUCCEEDED
     connection.execute(
         "UPDATE journal SET started = max(started, ?), ended = ?, state = ?, attempts = ?, failure = nullif(?, ''), "
-        "command = nullif(?, ''), remedy = nullif(?, '') WHERE id = "
-        "(SELECT max(id) FROM journal WHERE host = ? AND kind = ? AND name = ? AND action = ?)",
-        (ended - outcome.duration_s, ended, outcome.state, outcome.attempts, failure, command, remedy, *action.key, action.id),
+        "command = nullif(?, ''), remedy = nullif(?, ''), settled = ? WHERE id = ?",
+        (
+            *(ended - outcome.duration_s, ended, outcome.state, outcome.attempts, failure, command, remedy, is_good),
+            *_entry(connection, action),
+        ),
     )
-    if outcome.state is not OutcomeState.SUCCEEDED:
+    if not is_good:
         return
-    _settle(connection, (action.key,))
     if row is not None:
         write_rows(connection, (row,))
     if (moved := action.change.field(NAME)) is not None:

@@ -101,10 +101,12 @@ class MemoryJournal:
 
     begun: list[str] = field(default_factory=list)
     ended: list[Outcome] = field(default_factory=list)
+    withdrawn: list[str] = field(default_factory=list)
     learnt: list[LedgerRow] = field(default_factory=list)
     waits: bool = False
     fails: bool = False
     waiting: list["asyncio.Future[None]"] = field(default_factory=list)
+    needed: list["asyncio.Future[None]"] = field(default_factory=list)
 
     def begin(self, intent: Intent) -> "asyncio.Future[None]":
         self.begun.append(str(intent.action.key.object))
@@ -117,13 +119,25 @@ class MemoryJournal:
             future.set_result(None)
         return future
 
+    async def durable(self, record: "asyncio.Future[None]") -> None:
+        self.needed.append(record)
+        await record
+
+    def withdraw(self, action: Action) -> "asyncio.Future[None]":
+        self.withdrawn.append(str(action.key.object))
+        return _done()
+
     def end(self, outcome: Outcome, action: Action, ended: float, row: LedgerRow | None) -> "asyncio.Future[None]":
         self.ended.append(outcome)
         if row is not None:
             self.learnt.append(row)
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        future.set_result(None)
-        return future
+        return _done()
+
+
+def _done() -> "asyncio.Future[None]":
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    future.set_result(None)
+    return future
 
 
 @dataclass

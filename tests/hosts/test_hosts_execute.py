@@ -256,10 +256,10 @@ def test_asked_to_stop_the_command_that_runs_ends_and_no_other_begins() -> None:
         assert held.begun == ["one x"]
         assert states(outcomes) == {"tank/a": "cancelled", "tank/a/b": "skipped", "tank/z": "cancelled"}
         assert journal.begun == ["Dataset/tank/a", "Dataset/tank/z"]
-        assert {outcome.key.name: (outcome.state.value, outcome.attempts) for outcome in journal.ended} == {
-            "tank/a": ("cancelled", 1),
-            "tank/z": ("cancelled", 0),
-        }
+        assert [(outcome.key.name, outcome.state.value, outcome.attempts) for outcome in journal.ended] == [
+            ("tank/a", "cancelled", 1)
+        ]
+        assert journal.withdrawn == ["Dataset/tank/z"]
 
     run(scene())
 
@@ -281,7 +281,7 @@ def test_asked_to_stop_what_waits_for_a_lane_does_not_begin_when_the_lane_is_fre
     run(scene())
 
 
-def test_asked_to_stop_while_its_intent_becomes_durable_an_action_runs_nothing_and_that_is_recorded() -> None:
+def test_asked_to_stop_while_its_intent_becomes_durable_an_action_runs_nothing_and_its_intent_is_taken_back() -> None:
     async def scene() -> None:
         held, stop, journal = Held(), asyncio.Event(), MemoryJournal(waits=True)
         task = await begun(plan_of(action("tank/a")), held, stop=stop, journal=journal)
@@ -292,7 +292,7 @@ def test_asked_to_stop_while_its_intent_becomes_durable_an_action_runs_nothing_a
 
         assert held.begun == []
         assert states(outcomes) == {"tank/a": "cancelled"}
-        assert [outcome.state for outcome in journal.ended] == [OutcomeState.CANCELLED]
+        assert (journal.ended, journal.withdrawn) == ([], ["Dataset/tank/a"])
 
     run(scene())
 
@@ -309,30 +309,51 @@ def test_a_journal_that_fails_in_the_middle_lets_only_what_has_a_durable_intent_
         await held.let_all()
         outcomes = await task
 
-        assert held.begun == ["make tank/a", "make tank/x"]
-        assert states(outcomes) == {"tank/a": "succeeded", "tank/a/b": "failed", "tank/x": "succeeded", "tank/z": "failed"}
-        causes = {str(o.key.name): o.failure.cause for o in outcomes if o.failure is not None}
-        assert causes == dict.fromkeys(("tank/a/b", "tank/z"), "not started: the disk is full")
+        assert held.begun == ["make tank/a", "make tank/x", "make tank/z"]
+        assert states(outcomes) == {"tank/a": "succeeded", "tank/a/b": "failed", "tank/x": "succeeded", "tank/z": "succeeded"}
+        assert [str(o.failure.cause) for o in outcomes if o.failure is not None] == ["not started: the disk is full"]
 
     run(scene())
 
 
-def test_the_next_intents_become_durable_while_others_run_as_many_as_may_run_at_once() -> None:
+def test_the_next_intents_become_durable_while_others_run_some_times_as_many_as_may_run_at_once() -> None:
     async def scene() -> None:
         held, journal = Held(), MemoryJournal()
-        actions = [action(f"tank/{number}") for number in range(6)]
+        actions = [action(f"tank/{number}") for number in range(20)]
         task = await begun(plan_of(*actions), held, journal=journal, limits=Limits(parallel=2, per_pool=2))
 
         assert held.begun == ["make tank/0", "make tank/1"]
-        assert journal.begun == [f"Dataset/tank/{number}" for number in range(4)]
+        assert journal.begun == [f"Dataset/tank/{number}" for number in range(16)]
 
         await held.let("make tank/0")
         assert held.begun[2:] == ["make tank/2"]
-        assert journal.begun[4:] == ["Dataset/tank/4"]
+        assert journal.begun[16:] == ["Dataset/tank/16"]
 
         await held.let_all()
         assert set(states(await task).values()) == {"succeeded"}
-        assert len(journal.ended) == 6
+        assert (len(journal.ended), journal.withdrawn) == (20, [])
+
+    run(scene())
+
+
+def test_the_intent_of_what_may_start_is_made_durable_at_once_and_those_behind_it_may_wait() -> None:
+    async def scene() -> None:
+        held, journal = Held(), MemoryJournal(waits=True)
+        plan = plan_of(action("tank/a"), action("tank/b"))
+        task = await begun(plan, held, journal=journal, limits=Limits(parallel=1, per_pool=1))
+
+        assert journal.begun == ["Dataset/tank/a", "Dataset/tank/b"]
+        assert journal.needed == journal.waiting[:1]
+
+        journal.waiting[0].set_result(None)
+        await settled()
+        await held.let("make tank/a")
+        assert (journal.needed, held.running) == (journal.waiting, {})
+
+        journal.waiting[1].set_result(None)
+        await settled()
+        await held.let_all()
+        assert set(states(await task).values()) == {"succeeded"}
 
     run(scene())
 
@@ -351,7 +372,7 @@ def test_what_waits_for_another_has_no_intent_before_that_has_ended_well() -> No
     run(scene())
 
 
-def test_cancelling_the_whole_records_what_had_an_intent_and_was_not_started() -> None:
+def test_cancelling_the_whole_takes_back_the_intents_of_what_was_not_started() -> None:
     async def scene() -> None:
         held, journal = Held(), MemoryJournal()
         actions = [action(f"tank/{number}") for number in range(3)]
@@ -361,8 +382,8 @@ def test_cancelling_the_whole_records_what_had_an_intent_and_was_not_started() -
 
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert journal.begun == ["Dataset/tank/0", "Dataset/tank/1"]
-        assert {outcome.key.name: outcome.state.value for outcome in journal.ended} == {"tank/1": "cancelled"}
+        assert journal.begun == ["Dataset/tank/0", "Dataset/tank/1", "Dataset/tank/2"]
+        assert (journal.ended, sorted(journal.withdrawn)) == ([], ["Dataset/tank/1", "Dataset/tank/2"])
 
     run(scene())
 

@@ -204,7 +204,7 @@ class Ground:
 
         async def scene(_setting: Setting, _connections: Connections, journal: Journal) -> None:
             for action in begun:
-                await journal.begin(Intent(action, "revision", 0.0))
+                await journal.durable(journal.begin(Intent(action, "revision", 0.0)))
 
         self.with_state(scene)
         for command in run[:commands]:

@@ -18,7 +18,7 @@ from reconciler.model.outcome import Outcome, OutcomeState
 from reconciler.model.plan import Action
 from reconciler.store.database import Database
 from reconciler.store.history import history
-from reconciler.store.journal import Intent, Journal, unfinished_keys
+from reconciler.store.journal import Intent, Journal, begun_creations, unfinished_keys
 from reconciler.store.ledger import ledger_of, write_rows
 
 A, B = Key("hv01", "Dataset", "tank/a"), Key("hv01", "Dataset", "tank/b")
@@ -60,13 +60,13 @@ def with_journal(database: Database, scene: Callable[[Journal], Awaitable[None]]
 async def carried_out(
     journal: Journal, of: Action, state: OutcomeState = OutcomeState.SUCCEEDED, *, learns: bool = True
 ) -> None:
-    await journal.begin(Intent(of, "revision", 1.0))
-    await journal.end(outcome(of, state), of, 2.0, row(of.key) if learns else None)
+    await journal.durable(journal.begin(Intent(of, "revision", 1.0)))
+    await journal.durable(journal.end(outcome(of, state), of, 2.0, row(of.key) if learns else None))
 
 
 def test_an_intent_is_durable_when_begin_is_done(database: Database, tmp_path: Path) -> None:
     async def scene(journal: Journal) -> None:
-        await journal.begin(Intent(action(A), "revision", 1.0))
+        await journal.durable(journal.begin(Intent(action(A), "revision", 1.0)))
 
         other = Database.open(tmp_path)
         assert unfinished_keys(other, "hv01") == {A}, "another process sees it"
@@ -94,7 +94,7 @@ def test_an_action_with_a_good_end_is_finished_and_learnt(database: Database) ->
 
 def test_a_good_end_answers_earlier_intents_for_the_key(database: Database) -> None:
     async def scene(journal: Journal) -> None:
-        await journal.begin(Intent(action(A), "revision", 1.0))
+        await journal.durable(journal.begin(Intent(action(A), "revision", 1.0)))
         await carried_out(journal, action(A), OutcomeState.FAILED)
         await carried_out(journal, action(A, Verb.UPDATE))
 
@@ -105,8 +105,8 @@ def test_a_good_end_answers_earlier_intents_for_the_key(database: Database) -> N
 
 def test_a_good_end_says_nothing_about_other_keys(database: Database) -> None:
     async def scene(journal: Journal) -> None:
-        await journal.begin(Intent(action(B), "revision", 1.0))
-        await journal.begin(Intent(action(A._replace(host="hv02")), "revision", 1.0))
+        await journal.durable(journal.begin(Intent(action(B), "revision", 1.0)))
+        await journal.durable(journal.begin(Intent(action(A._replace(host="hv02")), "revision", 1.0)))
         await carried_out(journal, action(A))
 
     with_journal(database, scene)
@@ -151,9 +151,9 @@ def test_a_look_answers_intents_and_teaches_the_ledger(database: Database) -> No
         write_rows(connection, [row(B)])
 
     async def scene(journal: Journal) -> None:
-        await journal.begin(Intent(action(A), "revision", 1.0))
-        await journal.begin(Intent(action(B, Verb.DELETE), "revision", 1.0))
-        await journal.learn([row(A)], gone=[B], settled=[A])
+        await journal.durable(journal.begin(Intent(action(A), "revision", 1.0)))
+        await journal.durable(journal.begin(Intent(action(B, Verb.DELETE), "revision", 1.0)))
+        await journal.durable(journal.learn([row(A)], gone=[B], settled=[A]))
 
     with_journal(database, scene)
 
@@ -163,7 +163,7 @@ def test_a_look_answers_intents_and_teaches_the_ledger(database: Database) -> No
 
 def test_records_that_nobody_waits_for_are_durable_after_close(database: Database) -> None:
     async def scene(journal: Journal) -> None:
-        await journal.begin(Intent(action(A), "revision", 1.0))
+        await journal.durable(journal.begin(Intent(action(A), "revision", 1.0)))
         journal.end(outcome(action(A)), action(A), 2.0, row(A))
         journal.learn([row(B)], (), ())
 
@@ -183,7 +183,7 @@ def test_records_that_arrive_together_share_a_commit(database: Database) -> None
     async def scene() -> None:
         journal = Counting(database)
         intents = [Intent(action(A._replace(name=f"tank/{number}")), "revision", 1.0) for number in range(200)]
-        await asyncio.gather(*(journal.begin(intent) for intent in intents))
+        await asyncio.gather(*(journal.durable(journal.begin(intent)) for intent in intents))
         await journal.close()
 
     asyncio.run(scene())
@@ -197,7 +197,7 @@ def test_a_record_that_cannot_be_written_fails_its_waiter_and_the_close(database
     async def scene(journal: Journal) -> None:
         database.close()
         with pytest.raises(ReconcilerError, match=r"the state file .* can't be used"):
-            await journal.begin(Intent(action(A), "revision", 1.0))
+            await journal.durable(journal.begin(Intent(action(A), "revision", 1.0)))
 
     with pytest.raises(ReconcilerError, match=r"the state file .* can't be used"):
         with_journal(database, scene)
@@ -215,8 +215,8 @@ def test_a_record_that_nobody_waits_for_is_not_lost_in_silence(database: Databas
 def test_what_a_tool_said_in_no_text_is_recorded_all_the_same(database: Database) -> None:
     async def scene(journal: Journal) -> None:
         failure = Failure("it said \udcff\udcfe", "look", RetryClass.LATER)
-        await journal.begin(Intent(action(A), "revision", 1.0))
-        await journal.end(outcome(action(A), OutcomeState.FAILED, failure), action(A), 2.0, None)
+        await journal.durable(journal.begin(Intent(action(A), "revision", 1.0)))
+        await journal.durable(journal.end(outcome(action(A), OutcomeState.FAILED, failure), action(A), 2.0, None))
 
     with_journal(database, scene)
 
@@ -234,7 +234,7 @@ def test_readers_and_writers_share_a_connection_with_the_journal(database: Datab
             with database.transaction() as connection:
                 write_rows(connection, [row(B)])
             assert B in ledger_of(database, "hv01")
-        await asyncio.gather(*begun)
+        await asyncio.gather(*map(journal.durable, begun))
 
     with_journal(database, scene)
 
@@ -245,41 +245,142 @@ def test_an_end_tells_when_the_action_did_start_for_its_intent_may_have_waited(d
     of = action(A)
 
     async def scene(journal: Journal) -> None:
-        await journal.begin(Intent(of, "revision", 100.0))
-        await journal.end(Outcome(of.id, of.key, OutcomeState.SUCCEEDED, 1, duration_s=5.0), of, 400.0, None)
+        await journal.durable(journal.begin(Intent(of, "revision", 100.0)))
+        await journal.durable(journal.end(Outcome(of.id, of.key, OutcomeState.SUCCEEDED, 1, duration_s=5.0), of, 400.0, None))
 
     with_journal(database, scene)
 
     assert [(entry.started, entry.ended) for entry in history(database)] == [(395.0, 400.0)]
 
 
-def test_a_result_and_the_intent_that_it_makes_way_for_share_a_commit(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    commits = 0
+@pytest.fixture
+def commits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """One entry for each transaction from now on."""
+    counted: list[str] = []
+    transaction = Database.transaction
 
     @contextmanager
-    def counted(of: Database) -> Iterator[Connection]:
-        nonlocal commits
-        commits += 1
+    def counting(of: Database) -> Iterator[Connection]:
         with transaction(of) as connection:
             yield connection
+        counted.append("commit")
 
-    transaction = Database.transaction
-    monkeypatch.setattr(Database, "transaction", counted)
+    monkeypatch.setattr(Database, "transaction", counting)
+    return counted
 
+
+def test_a_result_and_the_intent_that_it_makes_way_for_share_a_commit(database: Database, commits: list[str]) -> None:
     async def scene(journal: Journal) -> None:
-        async def next_one(gate: asyncio.Event) -> None:
-            await gate.wait()
-            await journal.begin(Intent(action(B), "revision", 1.0))
-
-        gate = asyncio.Event()
-        following = asyncio.create_task(next_one(gate))
-        await journal.begin(Intent(action(A), "revision", 1.0))
+        await journal.durable(journal.begin(Intent(action(A), "revision", 1.0)))
         journal.end(outcome(action(A)), action(A), 2.0, None)
-        gate.set()
-        await following
+        await journal.durable(journal.begin(Intent(action(B), "revision", 1.0)))
 
     with_journal(database, scene)
 
-    assert commits == 2
+    assert len(commits) == 2
+
+
+def test_what_nobody_waits_for_is_committed_with_what_somebody_needs(database: Database, commits: list[str]) -> None:
+    async def scene(journal: Journal) -> None:
+        first, second = (journal.begin(Intent(action(key), "revision", 1.0)) for key in (A, B))
+        await journal.durable(first)
+
+        assert (second.done(), len(commits)) == (True, 1)
+
+    with_journal(database, scene)
+
+    assert len(commits) == 1
+
+
+def test_what_is_flushed_does_not_wait_for_what_others_record_later(database: Database) -> None:
+    async def scene(journal: Journal) -> None:
+        async def others() -> None:
+            for number in range(50):
+                await journal.durable(journal.begin(Intent(action(B._replace(name=f"tank/{number}")), "revision", 1.0)))
+
+        working = asyncio.create_task(others())
+        journal.begin(Intent(action(A), "revision", 1.0))
+        await journal.flushed()
+
+        assert A in unfinished_keys(database, "hv01")
+        assert not working.done()
+        await working
+
+    with_journal(database, scene)
+
+
+def test_who_gives_up_waiting_for_a_record_does_not_take_it_back(database: Database) -> None:
+    async def scene(journal: Journal) -> None:
+        waiting = asyncio.create_task(journal.durable(journal.begin(Intent(action(A), "revision", 1.0))))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await journal.flushed()
+
+        assert unfinished_keys(database, "hv01") == {A}
+
+    with_journal(database, scene)
+
+
+def test_what_nobody_ever_needs_is_committed_a_moment_later(database: Database) -> None:
+    async def scene(journal: Journal) -> None:
+        await journal.begin(Intent(action(A), "revision", 1.0))
+
+        assert unfinished_keys(database, "hv01") == {A}
+
+    with_journal(database, scene)
+
+
+def test_an_intent_that_is_taken_back_leaves_nothing(database: Database) -> None:
+    async def scene(journal: Journal) -> None:
+        await journal.durable(journal.begin(Intent(action(A), "revision", 1.0)))
+        journal.withdraw(action(A))
+        journal.begin(Intent(action(B), "revision", 1.0))
+        journal.withdraw(action(B))
+
+    with_journal(database, scene)
+
+    assert unfinished_keys(database, "hv01") == frozenset()
+    assert history(database) == ()
+
+
+@pytest.mark.parametrize("state", [None, OutcomeState.UNKNOWN])
+def test_an_intent_that_is_taken_back_leaves_what_was_known_before(database: Database, state: OutcomeState | None) -> None:
+    update = action(A, Verb.UPDATE)
+
+    async def scene(journal: Journal) -> None:
+        await journal.durable(journal.begin(Intent(action(A), "revision", 1.0)))
+        if state is not None:
+            await journal.durable(journal.end(outcome(action(A), state), action(A), 2.0, None))
+        await journal.durable(journal.begin(Intent(update, "revision", 3.0)))
+        assert begun_creations(database, "hv01") == {A}, "also should we be killed now"
+        journal.withdraw(update)
+
+    with_journal(database, scene)
+
+    assert begun_creations(database, "hv01") == {A}
+
+
+def test_taking_back_what_could_not_be_written_spares_the_end_of_an_earlier_action(database: Database) -> None:
+    async def scene(journal: Journal) -> None:
+        await carried_out(journal, action(A))
+        journal.withdraw(action(A))
+
+    with_journal(database, scene)
+
+    assert [entry.state for entry in history(database)] == ["succeeded"]
+
+
+def test_what_becomes_of_an_action_replaces_what_was_known_of_its_key(database: Database) -> None:
+    failure = Failure("it said no", "look", RetryClass.LATER)
+    again = action(A)
+
+    async def scene(journal: Journal) -> None:
+        await journal.durable(journal.begin(Intent(action(A), "revision", 1.0)))
+        await journal.durable(journal.begin(Intent(again, "revision", 3.0)))
+        ended = Outcome(again.id, A, OutcomeState.FAILED, 1, 0.1, failure, "zfs create tank/a")
+        await journal.durable(journal.end(ended, again, 4.0, None))
+
+    with_journal(database, scene)
+
+    assert unfinished_keys(database, "hv01") == {A}
+    assert begun_creations(database, "hv01") == frozenset(), "its first command failed: what is there now is not ours"
