@@ -117,8 +117,17 @@ async def _forever(
     gc.set_threshold(_NEW_OBJECTS)
     location = location_of(choice)
     source = opened(location, state, os.environ, only=TOP, accept_rewrite=choice.accept_rewrite)
+    is_told = False
+
+    def tell_end() -> None:
+        """By the end itself, or by a signal that cuts it short."""
+        nonlocal is_told
+        if not is_told:
+            log.info("stopped")
+        is_told = True
+
     async with AsyncExitStack() as stack:
-        stack.callback(log.info, "stopped")
+        stack.callback(tell_end)
         stack.callback(source.close)
         setting, connections, journal = await stack.enter_async_context(working_state(registry, state, _now, ceilings=ceilings))
         controller = Controller(
@@ -137,7 +146,7 @@ async def _forever(
         hint = f"running commands have {controller.grace_s:.0f} s to end; once more to end them now"
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, controller.look_now)
         log.info("started", source=str(location), state=str(state))
-        with stopping(controller.stop, lambda text: log.info("stopping", hint=text), hint) as stopped:
+        with stopping(controller.stop, lambda text: log.info("stopping", hint=text), hint, tell_end) as stopped:
             await controller.run()
     return stopped.code
 

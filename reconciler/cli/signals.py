@@ -1,6 +1,7 @@
 """SIGINT and SIGTERM: while actions run the first asks to stop at a safe point; the second, else the first, ends at once."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -39,9 +40,18 @@ def cancelling() -> Iterator[None]:
         yield
 
 
+def _nothing() -> None:
+    """No last words."""
+
+
 @contextmanager
-def stopping(stop: Callable[[], object], say: Callable[[str], object], hint: str) -> Iterator[Stopped]:
-    """Calls `stop` at the first signal, after saying so with the hint; at the second acts as `cancelling` does."""
+def stopping(
+    stop: Callable[[], object], say: Callable[[str], object], hint: str, last_words: Callable[[], object] = _nothing
+) -> Iterator[Stopped]:
+    """Calls `stop` at the first signal, after saying so with the hint; at the second acts as `cancelling` does.
+
+    `last_words` are said when one more signal finds only us left, and ends us at once.
+    """
     stopped = Stopped()
     task = _task()
 
@@ -54,7 +64,7 @@ def stopping(stop: Callable[[], object], say: Callable[[str], object], hint: str
         say(f"{sign.name}: {hint}")
         stop()
 
-    with _stopping(asked):
+    with _stopping(asked, last_words):
         yield stopped
 
 
@@ -75,7 +85,7 @@ def answering() -> Iterator[None]:
 
 
 @contextmanager
-def _stopping(asked: Callable[[signal.Signals], object]) -> Iterator[None]:
+def _stopping(asked: Callable[[signal.Signals], object], last_words: Callable[[], object] = _nothing) -> Iterator[None]:
     """Calls `asked` at each signal; a cancellation that comes of it leaves as Exit with the code of the first signal."""
     codes: list[int] = []
 
@@ -98,13 +108,18 @@ def _stopping(asked: Callable[[signal.Signals], object]) -> Iterator[None]:
         for sign in _CODES:
             loop.remove_signal_handler(sign)
             if codes:
-                signal.signal(sign, partial(_leave, codes[0]))
+                signal.signal(sign, partial(_leave, codes[0], last_words))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _CODES)
 
 
-def _leave(code: int, _sign: int, _frame: FrameType | None) -> NoReturn:
+def _leave(code: int, last_words: Callable[[], object], _sign: int, _frame: FrameType | None) -> NoReturn:
     """One more signal when all that ran has ended and only we are left: go at once, with the code of the first."""
-    os._exit(code)
+    try:
+        # A stream is not to be written to by a signal that comes while it is written to.
+        with contextlib.suppress(RuntimeError):
+            last_words()
+    finally:
+        os._exit(code)
 
 
 def _task() -> "asyncio.Task[object]":

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,6 +103,28 @@ def test_the_second_signal_ends_a_command_that_hangs(ground: Ground, shell: Shel
     assert f"{sign.name}: ending what still runs" in ended.err
     mend_host(ground.state)
     assert shell.run("apply", "tree", "--yes").out == "h: converged (2 actions)\n"
+
+
+LEFT_ALONE = """
+import asyncio, os, signal
+from reconciler.cli.signals import stopping
+
+async def scene():
+    stop = asyncio.Event()
+    with stopping(stop.set, lambda text: None, "", lambda: print("the last words", flush=True)):
+        os.kill(os.getpid(), signal.SIGTERM)
+        await stop.wait()
+    os.kill(os.getpid(), signal.SIGINT)
+    print("not reached", flush=True)
+
+asyncio.run(scene())
+"""
+
+
+def test_one_more_signal_when_only_we_are_left_says_the_last_words_and_ends_us_at_once() -> None:
+    ended = subprocess.run([sys.executable, "-c", LEFT_ALONE], check=False, capture_output=True, text=True)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (143, "the last words\n", "")
 
 
 def test_the_first_of_two_different_signals_decides_the_exit_code(ground: Ground, shell: Shell) -> None:
