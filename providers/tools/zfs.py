@@ -87,6 +87,19 @@ def unmount(name: str) -> tuple[str, ...]:
     return ("zfs", "unmount", name)
 
 
+def snapshot(name: str) -> tuple[str, ...]:
+    """One snapshot, `dataset@name`."""
+    return ("zfs", "snapshot", name)
+
+
+def hold(tag: str, name: str) -> tuple[str, ...]:
+    return ("zfs", "hold", tag, name)
+
+
+def release(tag: str, name: str) -> tuple[str, ...]:
+    return ("zfs", "release", tag, name)
+
+
 def destroy(name: str) -> tuple[str, ...]:
     """One dataset or one snapshot; never what lies below it, never by force."""
     return ("zfs", "destroy", name)

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 
+from reconciler.model.command import probe
 from reconciler.model.errors import ReadError
 from reconciler.provider.readers import rows
+
+NAMES = probe("zfs.pool-names", "zfs", "list", "-H", "-d", "0", "-o", "name")
+"""A fact probe that every ZFS answers: the names of all pools, one a line."""
 
 _HUMAN = re.compile(r"(\d+(?:\.\d+)?)([KMGTPE]?)")
 _UNIT: Mapping[str, int] = MappingProxyType(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from providers.tools import imgadm
 from providers.tools.imgadm import InstalledImage
+from providers.zones.kinds import MISSING
 from reconciler.model.change import Change, Verb
 from reconciler.model.command import Command, Completed, Failure, Outputs, Probe, Step, probe
 from reconciler.model.errors import InvalidValue, ReadError
@@ -74,6 +75,7 @@ def _observed(images: list[InstalledImage], others: int = 0) -> Observed:
         "os": image.os or None,
         "arch": ARCH,
         "pool": image.pool,
+        MISSING: "",
     }
     # Guests and images that are made of it are told by their references.
     obstacles = (f"{others} other dataset{'s' if others > 1 else ''} on {image.pool} made of it",) if others > 0 else ()

@@ -27,6 +27,9 @@ from reconciler.provider.guest import (
 from reconciler.provider.kind import Claim, Kind, Size, Spec
 from reconciler.provider.pydantic_errors import raising_custom
 
+MISSING = "missing"
+"""Completion field of an Image: what of it is not there though the rest is; empty when it is whole."""
+
 _NEEDS_IMAGE = ("joyent", "joyent-minimal")
 _URL = re.compile(r"https?://[^\s\"'\\]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -163,13 +166,23 @@ def _told_of_zone(fields: Fields) -> Iterator[str]:
     yield from told_of_guest(fields)
 
 
+def _before_at(snapshot: str) -> str:
+    return snapshot.partition("@")[0]
+
+
 class Source(Spec):
     """Where an image comes from when it is not there yet."""
 
     url: Annotated[str | None, FieldRule(Changing.AT_CREATION, canonical=_url, summary="a server or file that has it")] = None
-    path: Annotated[Path | None, FieldRule(Changing.AT_CREATION, summary="a file on the host")] = None
+    path: Annotated[Path | None, FieldRule(Changing.AT_CREATION, summary="a tree, tarball or disk image on the host")] = None
     dataset: Annotated[
-        str | None, FieldRule(Changing.AT_CREATION, refers_to=("Dataset", "Volume"), summary="a dataset on the host")
+        str | None,
+        FieldRule(
+            Changing.AT_CREATION,
+            refers_to=("Dataset", "Volume"),
+            target=_before_at,
+            summary="a snapshot of a dataset on the host, dataset@snapshot",
+        ),
     ] = None
 
 
@@ -230,8 +243,11 @@ IMAGE = Kind(
     ImageSpec,
     "a golden root for guests",
     carries_mark=False,
+    carries_mark_on=frozenset({"Linux"}),
     needs_no_trash=True,
     identified_by="uuid",
+    completion={MISSING: ""},
+    lasting=frozenset({MISSING}),
     check_name=check_image_name,
     check_spec=_check_image,
     claims=_claims_of_image,

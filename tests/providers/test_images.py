@@ -69,7 +69,8 @@ def test_an_image_is_known_by_its_uuid() -> None:
     found = read(INSTALLED)
 
     assert found[BASE].name == ObjectName("Image", BASE)
-    assert found[BASE].fields == {"uuid": BASE, "type": "zone", "os": "smartos", "arch": "x86_64", "pool": "zones"}
+    stated = {"uuid": BASE, "type": "zone", "os": "smartos", "arch": "x86_64", "pool": "zones"}
+    assert found[BASE].fields == {**stated, "missing": ""}
     assert found[DISK].fields["type"] == "vm"
     assert found[CHILD].fields["type"] == "zone"
     assert (found[BARE].fields["type"], found[BARE].fields["os"]) == (None, None)

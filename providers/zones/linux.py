@@ -1,0 +1,61 @@
+"""Provider zones on Linux: images as datasets."""
+
+from collections.abc import Mapping
+
+from providers.zones import linux_images
+from reconciler.model.change import Change, FieldChange
+from reconciler.model.command import Completed, Failure, Outputs, Probe, Step
+from reconciler.model.errors import InvalidValue
+from reconciler.model.facts import HostFacts
+from reconciler.model.observed import Observed
+from reconciler.model.value import Value
+from reconciler.provider.contract import Refusal, Served, Support
+from reconciler.provider.field import Acts
+
+
+class LinuxZones:
+    """Images of a Linux host."""
+
+    def __init__(self, facts: HostFacts) -> None:
+        self.pools = linux_images.pools_of(facts)
+        self.host_id = facts.host_id
+
+    @classmethod
+    def serves(cls, facts: HostFacts) -> Support:
+        if facts.system == "Linux" and linux_images.pools_of(facts):
+            return Support(Served.YES)
+        return Support(Served.NO, "zones and images need ZFS, and the host has no pool", "make one with zpool create")
+
+    def probes(self, fields: Mapping[str, frozenset[str]]) -> tuple[Probe, ...]:
+        return linux_images.probes(fields)
+
+    def read(self, outputs: Outputs, fields: Mapping[str, frozenset[str]]) -> tuple[Observed, ...]:
+        return linux_images.read(outputs, fields, self.host_id)
+
+    def refusal(self, kind: str, field: str, value: Value) -> Refusal | None:
+        if kind != "Image":
+            return Refusal("zones on Linux are not supported yet", "remove the manifest")
+        try:
+            linux_images.check(field, value)
+        except InvalidValue as invalid:
+            return Refusal(invalid.cause, invalid.remedy)
+        return None
+
+    def acts(self, kind: str, change: FieldChange, observed: Observed) -> Acts | None:
+        return None
+
+    def steps(self, change: Change) -> tuple[Step, ...]:
+        return linux_images.steps(change, self.pools)
+
+    def pool(self, name: str) -> str:
+        """The only pool, where there is one; which of several an image lies in its name does not tell."""
+        return next(iter(self.pools)) if len(self.pools) == 1 else ""
+
+    def confirm(self, change: Change) -> Probe:
+        return linux_images.confirm(change, self.pools)
+
+    def confirmed(self, change: Change, answer: Completed) -> Observed | None:
+        return linux_images.confirmed(change, answer, self.host_id)
+
+    def explain(self, failed: Completed) -> Failure:
+        return linux_images.explain(failed)
