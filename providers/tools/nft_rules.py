@@ -262,6 +262,9 @@ def read_rules(text: str) -> Iterator[SeenRule]:
             parts.setdefault(name, {})[chain] = rules
     disorder = {way: _disorder(table, way) for way in (_IN, _OUT)}
     for name, there in sorted(parts.items()):
+        if not any(there.values()):
+            # The table was flushed: nothing of the rule is left but empty chains, which making it anew replaces.
+            continue
         written = _read_notes(name, there.get(_OWN + name, []))
         broken = _lacking(written, there) if written is not None else f"chain {_OWN}{name}"
         ways = {chain.partition("/")[0] for chain in there}
