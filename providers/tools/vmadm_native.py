@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
+from functools import partial
 from types import MappingProxyType
 from typing import NoReturn, TypeAlias
 
@@ -174,8 +175,7 @@ _TEXT, _NUMBER, _SWITCH, _LIST = Form.TEXT, Form.NUMBER, Form.SWITCH, Form.LIST
 _STAGED, _RESTART = Acts.STAGED, Acts.RESTART
 
 
-def _at_boot(name: str, form: Form, summary: str, brands: frozenset[str], **more: object) -> NativeProperty:
-    return NativeProperty(name, form, summary, brands, _STAGED, _STAGED, **more)  # type: ignore[arg-type]
+_at_boot = partial(NativeProperty, acts=_STAGED, acts_on_vms=_STAGED)
 
 
 def _option(name: str, summary: str, brands: frozenset[str]) -> NativeProperty:

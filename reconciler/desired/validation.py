@@ -84,7 +84,7 @@ def _path(value: object, detail: ErrorDetails) -> Path:
         is_index = isinstance(value, list) and isinstance(part, int) and part < len(value)
         if not (is_key or is_index):
             break
-        value = value[part]  # type: ignore[index]
+        value = value[part]  # type: ignore[index]  # one of the two it is, which mypy does not follow
         found.append(part)
     return tuple(found)
 

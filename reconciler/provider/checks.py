@@ -140,7 +140,7 @@ def _rule_findings(rule: FieldRule, known: set[str]) -> Iterator[str]:
             if not (refusal.cause and refusal.remedy):
                 yield f"{value!r} is refused without cause or remedy"
             continue
-        except Exception as trouble:  # noqa: BLE001 - the check is about exactly this
+        except Exception as trouble:  # noqa: BLE001 - any other error is the finding: a provider may raise InvalidValue alone
             yield f"{value!r} raises {type(trouble).__name__} and not InvalidValue"
             continue
         if once is None or isinstance(once, tuple):
@@ -200,7 +200,7 @@ def _spoiled_finding(backend: Backend, outputs: Mapping[str, Completed], wanted:
         found = backend.read(outputs, wanted)
     except ReadError:
         return ""
-    except Exception as trouble:  # noqa: BLE001 - the check is about exactly this
+    except Exception as trouble:  # noqa: BLE001 - any other error is the finding: a provider may raise ReadError alone
         return f"it raises {type(trouble).__name__} and not ReadError"
     return f"it is read as {len(found)} objects"
 

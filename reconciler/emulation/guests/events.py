@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from typing import TypeVar
 
 from reconciler.emulation.guests.rows import Json
 from reconciler.emulation.guests.times import stamp
@@ -32,29 +33,25 @@ def changes(before: object, after: object, path: tuple[str | int, ...] = ()) -> 
     """The differences between two values, member by member; items of lists by place."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         names = [*before, *(name for name in after if name not in before)]
-        return [one for name in names for one in _member(name in before, name in after, before, after, name, path)]
+        return [one for name in names for one in _member(before, after, name, path)]
     if isinstance(before, list) and isinstance(after, list):
         old, new = dict(enumerate(before)), dict(enumerate(after))
-        return [one for place in old | new for one in _member(place in old, place in new, old, new, place, path)]
+        return [one for place in old | new for one in _member(old, new, place, path)]
     return [] if before == after else [_change(path, "changed", oldValue=before, newValue=after)]
 
 
+Place = TypeVar("Place", str, int)
+
+
 def _member(
-    was: bool,
-    is_: bool,
-    before: Mapping[str, object] | Mapping[int, object],
-    after: Mapping[str, object] | Mapping[int, object],
-    name: str | int,
-    path: tuple[str | int, ...],
+    before: Mapping[Place, object], after: Mapping[Place, object], place: Place, path: tuple[str | int, ...]
 ) -> list[Json]:
-    old: object = before[name] if was else None  # type: ignore[index]
-    new: object = after[name] if is_ else None  # type: ignore[index]
-    here = (*path, name)
-    if not was:
-        return [_change(here, "added", newValue=new)]
-    if not is_:
-        return [_change(here, "removed", oldValue=old)]
-    return changes(old, new, here)
+    here = (*path, place)
+    if place not in before:
+        return [_change(here, "added", newValue=after[place])]
+    if place not in after:
+        return [_change(here, "removed", oldValue=before[place])]
+    return changes(before[place], after[place], here)
 
 
 def _change(path: tuple[str | int, ...], action: str, **values: object) -> Json:

@@ -100,7 +100,7 @@ def converted(form: Form, value: object) -> object:
         return _integer(value)
     if form in {Form.BOOLEAN, Form.ONLY_TRUE}:
         return value in (True, "true")
-    if form in _LISTS:
-        items = (value.split(",") if value else []) if isinstance(value, str) else list(value)  # type: ignore[call-overload]
+    if form in _LISTS and isinstance(value, str | list):
+        items = list(value) if isinstance(value, list) else value.split(",") if value else []
         return ",".join(str(one) for one in items) if form is Form.JOINED else items
     return value

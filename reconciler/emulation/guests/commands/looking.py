@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from reconciler.emulation.guests import lifecycle
 from reconciler.emulation.guests.brands import BRANDS
@@ -109,8 +110,7 @@ def list_guests(session: Session, arguments: Sequence[str]) -> int:
             raise Failed(f'Invalid field: "{name}"')
     found = _found(session, given.words)
     for name in reversed(order):
-        key = name.removeprefix("-")
-        found.sort(key=lambda guest, key=key: _sort_key(guest.get(key)), reverse=name.startswith("-"))  # type: ignore[misc]
+        found.sort(key=partial(_sort_key, name.removeprefix("-")), reverse=name.startswith("-"))
     if given.parsable:
         for guest in found:
             session.line(":".join("" if guest.get(name) is False else text_of(guest.get(name)) for name in fields))
@@ -122,7 +122,8 @@ def list_guests(session: Session, arguments: Sequence[str]) -> int:
     return 0
 
 
-def _sort_key(value: object) -> tuple[int, float, str]:
+def _sort_key(name: str, guest: Json) -> tuple[int, float, str]:
+    value = guest.get(name)
     if isinstance(value, int | float):
         return (0, value, "")
     return (1, 0, text_of(value))
