@@ -13,7 +13,7 @@ _SMARTOS = frozenset({"archive", "config", "dump", "opt", "swap", "usbkey", "var
 _BOOT = re.compile(r".*/ROOT(?:/.*)?")
 _RESERVED = re.compile(r"[^@]*/\.reconciler-(trash|detached)[^/]*(?:/.*)?")
 _GUESTS = re.compile(r"[^/]+/(images|vms|zones)")
-_OURS = ("Dataset", "Volume", zfs_marks.UNNAMED)
+_GUEST_KINDS = ("Image", "VirtualMachine", "Zone")
 _ROOT_POOL = frozenset({"rpool/dump", "rpool/swap"})
 
 
@@ -39,7 +39,7 @@ def guest_owner(rows: Rows, host: Capabilities) -> str:
 
     On Linux these are datasets that bear the mark of their guest. What lies below inherits it, unless it has its own.
     """
-    if rows.sources[zfs_marks.OWNER] != "-" and (marked := zfs_marks.key_in(rows)).kind not in _OURS:
+    if rows.sources[zfs_marks.OWNER] != "-" and (marked := zfs_marks.key_in(rows)).kind in _GUEST_KINDS:
         return str(marked)
     if host.is_linux and rows.sources[zfs_marks.OWNER] not in SET_HERE and (found := _GUESTS.fullmatch(rows.name)):
         return f"the host's {found[1]}"

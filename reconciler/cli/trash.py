@@ -92,6 +92,7 @@ def restore_command(
 @_hosts_option
 @state_option
 @click.option("--expired", is_flag=True, help="All that is older than its lifecycle.trashTtl; give no WHAT.")
+@click.option("--all", "everything", is_flag=True, help="All that is there, whatever its age; give no WHAT.")
 @_yes_option
 def purge_command(
     what: str | None,
@@ -99,6 +100,7 @@ def purge_command(
     hosts: tuple[str, ...],
     state: Path | None,
     expired: bool,
+    everything: bool,
     yes: bool,
 ) -> int:
     """Destroy what lies in the trash. It can't be brought back after that.
@@ -110,15 +112,18 @@ def purge_command(
     Examples:
       reconciler trash purge hv01/Dataset/zones/data/web desired-state
       reconciler trash purge --expired desired-state --yes
+      reconciler trash purge --all desired-state --host hv01
     """
     from reconciler.cli.trash_pass import purge
 
-    if expired and what is not None:
+    if expired and everything:
+        raise click.UsageError("--expired and --all contradict each other: say one of them")
+    if (expired or everything) and what is not None:
         if choice.directory is not None:
-            raise click.UsageError("--expired takes no WHAT: it purges all that has expired")
+            raise click.UsageError("--expired and --all take no WHAT: they say themselves what is purged")
         what, choice = None, replace(choice, directory=what)
-    if not expired and what is None:
-        raise click.UsageError("say what to purge: a key, a group, or --expired")
+    if not (expired or everything) and what is None:
+        raise click.UsageError("say what to purge: a key, a group, --expired, or --all")
     if what is not None:
         _check_named(what, choice)
-    return purge(what, choice, state_directory(state), hosts, yes=yes)
+    return purge(what, choice, state_directory(state), hosts, everything=everything, yes=yes)

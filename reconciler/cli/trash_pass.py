@@ -106,15 +106,18 @@ def restore(what: str, choice: SourceChoice, state: Path, hosts: tuple[str, ...]
     return _work(choice, state, hosts or _host_in(what), choose, RESTORE, "restored", warn, yes=yes)
 
 
-def purge(what: str | None, choice: SourceChoice, state: Path, hosts: tuple[str, ...], *, yes: bool) -> int:
-    """Destroys a key's object, a group, or (`what` None) all that has expired."""
+def purge(what: str | None, choice: SourceChoice, state: Path, hosts: tuple[str, ...], *, everything: bool, yes: bool) -> int:
+    """Destroys a key's object, a group, or (`what` None) all that has expired, or `everything`."""
 
     def choose(entries: Sequence[TrashEntry], now: datetime) -> Sequence[TrashEntry]:
         if what is not None:
             return _named(what, entries)
+        if everything:
+            return entries
         return [entry for entry in entries if entry.expires is not None and entry.expires <= now]
 
-    return _work(choice, state, hosts or _host_in(what or ""), choose, PURGE, "purged", yes=yes)
+    nothing = "nothing lies in the trash" if everything else "nothing in the trash has expired"
+    return _work(choice, state, hosts or _host_in(what or ""), choose, PURGE, "purged", nothing=nothing, yes=yes)
 
 
 def _host_in(what: str) -> tuple[str, ...]:
@@ -149,13 +152,14 @@ def _work(
     done_word: str,
     warn: Warn = lambda _wanted, _chosen: None,
     *,
+    nothing: str = "",
     yes: bool,
 ) -> int:
     """Looks, plans over what is chosen, shows, asks, and runs."""
     registry = installed_registry()
     with loaded(choice, state, registry) as wanted:
         concerned = _hosts_to_see(wanted.desired, hosts)
-        return run_async(_plan_and_run(wanted, state, concerned, choose, verb, done_word, warn, yes=yes))
+        return run_async(_plan_and_run(wanted, state, concerned, choose, verb, done_word, warn, nothing=nothing, yes=yes))
 
 
 async def _plan_and_run(
@@ -167,6 +171,7 @@ async def _plan_and_run(
     done_word: str,
     warn: Warn,
     *,
+    nothing: str,
     yes: bool,
 ) -> int:
     stop = asyncio.Event()
@@ -176,7 +181,7 @@ async def _plan_and_run(
         entries = [entry for view in views.values() for entry in trash_entries(view, wanted.desired.owner)]
         chosen = choose(entries, setting.now())
         if not chosen:
-            click.echo("nothing in the trash has expired", err=True)
+            click.echo(nothing, err=True)
             return ExitCode.CONVERGED
         warn(wanted, chosen)
         concerned = {entry.key.host for entry in chosen}

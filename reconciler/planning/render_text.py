@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
+from itertools import chain
 from typing import NamedTuple
 
 from reconciler.model.change import REMOVALS, STATE, Change, Effect, FieldChange, Verb
@@ -10,6 +11,7 @@ from reconciler.model.errors import InvalidValue
 from reconciler.model.plan import Action, AtRisk, Blocked, HostPlan, Plan, Reason
 from reconciler.model.quantity import approximate_size, format_duration
 from reconciler.model.value import Value
+from reconciler.planning.commands_text import CommandText
 from reconciler.planning.items import Keeping, becomes_of, size_of_item
 from reconciler.planning.words import WRONG_HOST_REMEDY, counted, listed, moment, printable, shown
 from reconciler.provider.kind import Kind
@@ -44,9 +46,6 @@ _SIGN = {
 }
 """A verb's sign, word and style. What runs and can't be undone is written in capitals, as destruction: nothing else is."""
 
-LONGEST_INPUT = 2000
-"""Characters of one line of a command's input that are shown."""
-
 LONGEST_VALUE = 400
 """Characters of one value that are shown."""
 
@@ -73,15 +72,26 @@ def _lines(plan: Plan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
     narrowed = "" if plan.source.whole else ", narrowed: nothing is removed"
     what = f"plan for {plan.source.path}" if plan.source.path else "plan"  # the top of a repository has no path
     yield Line(Style.QUIET, f"{what} at {short_revision(plan.source.revision)}{narrowed}")
+    commands = CommandText()
     for host in plan.hosts:
-        yield from _host_lines(host, kinds, f": {_tally([host])}" if len(plan.hosts) > 1 else "")
+        yield from _host_lines(host, kinds, commands, f": {_tally([host])}" if len(plan.hosts) > 1 else "")
     for name in plan.forgotten:
         yield Line(Style.PLAIN, "")
         yield Line(Style.HEADING, name)
         yield Line(Style.QUIET, "  forgotten: it has no Host manifest any more, and everything on it is left as it is")
+    yield from _script_lines(commands)
     yield Line(Style.PLAIN, "")
     yield from _lost_lines(plan)
     yield Line(Style.HEADING, summary_text(plan))
+
+
+def _script_lines(commands: CommandText) -> Iterator[Line]:
+    """The scripts that commands named, each once: where they run they would hide what is different."""
+    scripts = list(commands.script_lines())
+    if scripts:
+        yield Line(Style.PLAIN, "")
+    for line in scripts:
+        yield Line(Style.QUIET, f"  {line}")
 
 
 def _lost_lines(plan: Plan) -> Iterator[Line]:
@@ -145,7 +155,7 @@ def short_revision(revision: str) -> str:
     return revision[:19] if revision.startswith("sha256:") else revision[:12]
 
 
-def _host_lines(host: HostPlan, kinds: Mapping[str, Kind], tally: str) -> Iterator[Line]:
+def _host_lines(host: HostPlan, kinds: Mapping[str, Kind], commands: CommandText, tally: str) -> Iterator[Line]:
     quiet = host.is_empty and not (host.released or host.misses)
     unseen = host.wrong_host or (host.unreadable and not (host.managed or host.unmanaged))
     counts = "nothing could be seen" if unseen else f"{host.managed} managed, {host.unmanaged} unmanaged"
@@ -161,7 +171,8 @@ def _host_lines(host: HostPlan, kinds: Mapping[str, Kind], tally: str) -> Iterat
         yield Line(
             Style.BLOCKED, f"  # held  {hold.name or 'the whole host'} by {hold.who} until {moment(hold.until)}: {hold.why}"
         )
-    yield from _work_lines(host, kinds, told=frozenset({host.wrong_host, *(trouble.cause for trouble in host.unreadable)}))
+    told = frozenset({host.wrong_host, *(trouble.cause for trouble in host.unreadable)})
+    yield from _work_lines(host, kinds, commands, told)
     for released in host.released:
         value = shown_field(kinds.get(released.key.kind), released.field, released.value)
         yield Line(
@@ -180,14 +191,18 @@ def _host_lines(host: HostPlan, kinds: Mapping[str, Kind], tally: str) -> Iterat
 
 def work_lines(host: HostPlan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
     """What one host's plan does and refuses, without what it says of the host besides."""
-    return (Line(style, printable(text)) for style, text in _work_lines(host, kinds))
+    commands = CommandText()
+    lines = chain(_work_lines(host, kinds, commands), _script_lines(commands))
+    return (Line(style, printable(text)) for style, text in lines)
 
 
-def _work_lines(host: HostPlan, kinds: Mapping[str, Kind], told: frozenset[str] = frozenset()) -> Iterator[Line]:
+def _work_lines(
+    host: HostPlan, kinds: Mapping[str, Kind], commands: CommandText, told: frozenset[str] = frozenset()
+) -> Iterator[Line]:
     """Actions, then refusals, those with one cause and remedy together; a cause that is `told` is not said again."""
     names = {action.id: str(action.key.object) for action in host.actions}
     for action in host.actions:
-        yield from _action_lines(action, kinds[action.key.kind], names)
+        yield from _action_lines(action, kinds[action.key.kind], names, commands)
     alike: dict[tuple[Reason, str, str], list[Blocked]] = {}
     for item in host.blocked:
         alike.setdefault((item.reason, item.cause, item.remedy), []).append(item)
@@ -195,7 +210,7 @@ def _work_lines(host: HostPlan, kinds: Mapping[str, Kind], told: frozenset[str] 
         yield from _blocked_lines(items, told)
 
 
-def _action_lines(action: Action, kind: Kind, names: Mapping[str, str]) -> Iterator[Line]:
+def _action_lines(action: Action, kind: Kind, names: Mapping[str, str], commands: CommandText) -> Iterator[Line]:
     sign, _, style = _SIGN[action.verb]
     destroys = _destroys(action)
     mode = "  (only reported, will not run)" if action.report_only else ""
@@ -211,13 +226,13 @@ def _action_lines(action: Action, kind: Kind, names: Mapping[str, str]) -> Itera
         yield Line(Style.QUIET, f"      waits for {listed([names[earlier] for earlier in action.after])}")
     said: str | None = None
     for step in action.steps:
-        yield Line(Style.QUIET if not step.command.changes else Style.PLAIN, f"      $ {step.command}")
+        yield Line(Style.QUIET if not step.command.changes else Style.PLAIN, f"      $ {commands.line(step.command)}")
         if step.command.stdin is not None and step.command.stdin == said:
             yield Line(Style.QUIET, "      | (the same input)")
         elif step.command.stdin is not None:
             said = step.command.stdin
-            for line in said.splitlines():
-                yield Line(Style.PLAIN, f"      | {_shortened(line)}")
+            for line in commands.input_lines(said, str(action.key.object)):
+                yield Line(Style.PLAIN, f"      | {line}")
 
 
 def _cost_lines(action: Action) -> Iterator[Line]:
@@ -249,9 +264,7 @@ def _field_lines(action: Action, kind: Kind) -> Iterator[Line]:
     left_out = _left_out(action.change)
     for field in sorted((*action.change.fields, *_made_with(action)), key=lambda field: field.name):
         if action.verb is Verb.CREATE:
-            yield Line(
-                Style.PLAIN, f"      {field.name}: {_shortened(shown_field(kind, field.name, field.after), LONGEST_VALUE)}"
-            )
+            yield Line(Style.PLAIN, f"      {field.name}: {_shortened(shown_field(kind, field.name, field.after))}")
         else:
             when = _EFFECTS.get(field.effect, "") if action.verb is not Verb.REPLACE else ""
             when = "  (only a first boot reads it)" if field.first_boot_only else when
@@ -278,7 +291,7 @@ def _from_to(kind: Kind, field: FieldChange) -> str:
     """What a field is and what it becomes; of long texts the part that differs."""
     before, after = field.before, field.after
     if not (isinstance(before, str) and isinstance(after, str)) or max(len(before), len(after)) <= LONGEST_VALUE:
-        old, new = (_shortened(shown_field(kind, field.name, value), LONGEST_VALUE) for value in (before, after))
+        old, new = (_shortened(shown_field(kind, field.name, value)) for value in (before, after))
         return f"{old} -> {new}"
     alike = _alike(before, after)
     tail = _alike(before[alike:][::-1], after[alike:][::-1])
@@ -299,11 +312,11 @@ def _part(text: str, start: int, end: int) -> str:
     return f'"{"..." if start else ""}{text[start:cut]}{"..." if cut < len(text) else ""}"'
 
 
-def _shortened(line: str, longest: int = LONGEST_INPUT) -> str:
-    """A line of input, or a value, unless nobody would read it to its end."""
-    if len(line) <= longest:
-        return line
-    return f"{line[:longest]}... ({len(line)} characters; all of it with --output json)"
+def _shortened(value: str) -> str:
+    """A value, unless nobody would read it to its end."""
+    if len(value) <= LONGEST_VALUE:
+        return value
+    return f"{value[:LONGEST_VALUE]}... ({len(value)} characters; all of it with --output json)"
 
 
 def _lost(action: Action) -> AtRisk:

@@ -152,6 +152,21 @@ def test_nothing_is_purged_as_expired_before_its_time(ground: Ground) -> None:
     assert [entry["key"] for entry in entries(ground)] == [f"h/Dataset/{ground.pool}/b"]
 
 
+def test_all_of_the_trash_is_purged_when_asked_for(ground: Ground) -> None:
+    before = ground.names()
+    removed(ground)
+
+    ground.capture.readouterr()
+    code = run(["trash", "purge", "--all", str(ground.tree), "--state", str(ground.state), "--yes"])
+
+    assert code == 0
+    assert entries(ground) == []
+    assert ground.names() == before
+    assert run(["trash", "purge", "--all", str(ground.tree), "--state", str(ground.state), "--yes"]) == 0
+    assert "nothing lies in the trash" in ground.capture.readouterr().err
+    assert run(["trash", "purge", "--all", "--expired", str(ground.tree)]) == 64
+
+
 def test_what_is_held_in_the_trash_is_not_purged(ground: Ground) -> None:
     removed(ground)
     name = next(str(entry["name"]) for entry in entries(ground) if str(entry["key"]).endswith("/a"))

@@ -1,0 +1,76 @@
+"""Commands as people read them in a plan: a script is named where it runs and shown once, an input that begins like an earlier
+one only tells what is its own."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from reconciler.model.command import Command
+
+LONGEST_INPUT = 2000
+"""Characters of one line of a command's input that are shown."""
+
+_FEWEST_ALIKE = 6
+"""Lines in common with an earlier input from which on they are not shown again."""
+
+_NAME = re.compile(r"[a-z][a-z0-9-]*")
+
+
+@dataclass
+class CommandText:
+    """What was shown so far of one plan, and how each further command is shown."""
+
+    _scripts: dict[str, str] = field(default_factory=dict)
+    """Names by script."""
+    _inputs: list[tuple[list[str], str]] = field(default_factory=list)
+    """Lines of inputs that were shown, and for what."""
+
+    def line(self, command: Command) -> str:
+        """The command on one line."""
+        if (name := self._script(command)) is None:
+            return str(command)
+        return f"sh -c <{name}> {shlex.join(command.argv[3:])}"
+
+    def _script(self, command: Command) -> str | None:
+        """What a script of several lines is called; None for any other command. `$0` of a script of ours says what it does."""
+        argv = command.argv
+        if len(argv) < 4 or argv[:2] != ("sh", "-c") or "\n" not in argv[2] or not _NAME.fullmatch(argv[3]):
+            return None
+        if (known := self._scripts.get(argv[2])) is not None:
+            return known
+        taken = sum(name.partition(" ")[0] == argv[3] for name in self._scripts.values())
+        return self._scripts.setdefault(argv[2], f"{argv[3]} {taken + 1}" if taken else argv[3])
+
+    def input_lines(self, text: str, shown_for: str) -> Iterator[str]:
+        """An input line by line; what it has in common with one shown before is told in a line of its own."""
+        lines = text.splitlines()
+        alike, earlier = max(((_alike(lines, other), name) for other, name in self._inputs), default=(0, ""))
+        if alike >= _FEWEST_ALIKE:
+            yield f"({alike} lines as for {earlier})"
+        else:
+            alike = 0
+            self._inputs.append((lines, shown_for))
+        for line in lines[alike:]:
+            yield _shortened(line)
+
+    def script_lines(self) -> Iterator[str]:
+        """All scripts that were named, each once."""
+        for script, name in self._scripts.items():
+            yield f"<{name}> is"
+            for line in script.splitlines():
+                yield f"    {line}"
+
+
+def _alike(lines: list[str], other: list[str]) -> int:
+    """How many lines two inputs have in common at their beginning."""
+    return next(
+        (at for at, (mine, its) in enumerate(zip(lines, other, strict=False)) if mine != its), min(len(lines), len(other))
+    )
+
+
+def _shortened(line: str) -> str:
+    """A line of input, unless nobody would read it to its end."""
+    if len(line) <= LONGEST_INPUT:
+        return line
+    return f"{line[:LONGEST_INPUT]}... ({len(line)} characters; all of it with --output json)"
