@@ -84,6 +84,18 @@ LIVES = {
     "vnic over a link that is no bridge": vnic(
         {"over": "vx0", "mtu": 1400, "maxBandwidth": 10_000_000}, {"mtu": 1300, "maxBandwidth": None, "allow.ipSpoofing": True}
     ),
+    "firewall rule": Sample(
+        ObjectName("FirewallRule", "web"),
+        {"from": ("any",), "to": ("tag/role=web",), "action": "allow", "protocol": "tcp", "ports": ("80",), "log": True},
+        {"from": ("10.0.0.0/8", "guests/all"), "ports": ("443", "8000-8100"), "priority": 10, "enabled": False, "log": False},
+        system="Linux",
+    ),
+    "firewall rule in fwadm's words": Sample(
+        ObjectName("FirewallRule", "web"),
+        {"rule": 'FROM any TO tag "role" = "web" ALLOW icmp TYPE 8'},
+        {"rule": 'FROM tag "role" TO ip 10.0.0.1 BLOCK udp PORT all PRIORITY 9'},
+        system="Linux",
+    ),
 }
 
 
