@@ -151,7 +151,9 @@ def _kind(link: Link, links: Mapping[str, Link]) -> str:
 
 
 def _foreign_ports(link: Link, links: Mapping[str, Link]) -> list[Link]:
-    return [port for port in links.values() if port.bridge == link.name and read_alias(port.alias) is None]
+    """What is plugged in and is neither ours nor a VNIC that somebody made: a veth of which the host has both ends."""
+    ports = (port for port in links.values() if port.bridge == link.name and read_alias(port.alias) is None)
+    return [port for port in ports if port.kind != "veth" or port.lower not in links]
 
 
 def _looked_at(kind: str, link: Link, links: Mapping[str, Link]) -> Observed:

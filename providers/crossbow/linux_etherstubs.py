@@ -23,7 +23,7 @@ _QUIET = "stp_state 0 forward_delay 0 mcast_snooping 0"
 
 
 def observed_etherstub(link: Link, removal: Removal | None) -> Observed:
-    """An etherstub. Its MTU follows the smallest of its ports' while nobody sets it."""
+    """An etherstub."""
     mark = read_alias(link.alias)
     fields: dict[str, Value] = {"mtu": link.mtu, BROKEN: "" if link.is_up else "down"}
     stated = frozenset({"mtu"}) if link.mtu != DEFAULT_MTU else frozenset[str]()
@@ -56,10 +56,12 @@ def _create(change: Change, *, keeps_vlans_apart: bool) -> Iterator[Step]:
     assert change.resource is not None
     name, mark = change.key.name, _mark(change)
     settings = f"{_QUIET} vlan_filtering 1" if keeps_vlans_apart else _QUIET
-    mtu = change.resource.fields.get("mtu")
-    stated = f" mtu {mtu}" if mtu is not None else ""
+    # Until somebody changes it, the MTU of a bridge follows the smallest of its ports'; setting what it has is no change.
+    stated = change.resource.fields.get("mtu")
+    mtu = stated if isinstance(stated, int) else DEFAULT_MTU
+    settings_after = (f"link set dev {name} {alias(mark)} mtu {mtu - 1}", f"link set dev {name} mtu {mtu} up")
     making = f"link add name {name} address {mark.mac} type bridge {settings}"
-    yield Step(make_link(name, mark, mark.mac, making, f"link set dev {name} {alias(mark)}{stated} up"))
+    yield Step(make_link(name, mark, mark.mac, making, *settings_after))
 
 
 def _mark(change: Change) -> LinkMark:

@@ -17,7 +17,7 @@ UNNAMED = "Unknown"
 """The kind of a mark whose key can't be read: somebody's, and certainly not the link's own."""
 
 LONGEST = 255
-_MAC, _OVER, _ALLOW, _HOST, _PROTECT, _ON_REMOVAL = "mac", "over", "allow", "host", "protect", "on-removal"
+_MAC, _OVER, _MTU, _ALLOW, _HOST, _PROTECT, _ON_REMOVAL = "mac", "over", "mtu", "allow", "host", "protect", "on-removal"
 _PROTECTIONS: Mapping[str, Protect] = MappingProxyType({known.value: known for known in Protect})
 _REMOVALS: Mapping[str, OnRemoval] = MappingProxyType({known.value: known for known in OnRemoval})
 
@@ -26,14 +26,15 @@ _REMOVALS: Mapping[str, OnRemoval] = MappingProxyType({known.value: known for kn
 class LinkMark:
     """What an alias of ours says. `nic` is empty for a link that is an object by itself.
 
-    `mac` is the address that the guest's end has, `over` what it is plugged into, `allow` what it may forge (`linux_filters`):
-    that end may be in a namespace where nobody looks, it can be unplugged, and a filter can be lost.
+    `mac` and `mtu` are those of the guest's end (0 where nobody states it), `over` is what it is plugged into, `allow` what it
+    may forge (`linux_filters`): that end may be in a namespace where nobody looks, it can be unplugged, a filter can be lost.
     """
 
     mark: Mark
     nic: str = ""
     mac: str = ""
     over: str = ""
+    mtu: int = 0
     allow: frozenset[str] = frozenset()
 
     @property
@@ -44,7 +45,7 @@ class LinkMark:
 
     def __str__(self) -> str:
         """The alias; of a guest's nic without what its guest's own mark says. What has no room is left out."""
-        words = {_MAC: self.mac, _OVER: self.over, _ALLOW: ",".join(sorted(self.allow))}
+        words = {_MAC: self.mac, _OVER: self.over, _MTU: str(self.mtu or ""), _ALLOW: ",".join(sorted(self.allow))}
         if not self.nic:
             words[_PROTECT] = self.mark.protect.value if self.mark.protect is not Protect.NONE else ""
             words[_ON_REMOVAL] = self.mark.on_removal.value if self.mark.on_removal is not None else ""
@@ -70,8 +71,15 @@ def read_alias(text: str) -> LinkMark | None:
         _PROTECTIONS.get(said.get(_PROTECT, Protect.NONE), Protect.ALL),
         _REMOVALS.get(said.get(_ON_REMOVAL, "")),
     )
-    allow = said.get(_ALLOW, "")
-    return LinkMark(mark, nic, said.get(_MAC, ""), said.get(_OVER, ""), frozenset(allow.split(",")) if allow else frozenset())
+    mtu, allow = said.get(_MTU, ""), said.get(_ALLOW, "")
+    return LinkMark(
+        mark,
+        nic,
+        said.get(_MAC, ""),
+        said.get(_OVER, ""),
+        int(mtu) if mtu.isascii() and mtu.isdigit() else 0,
+        frozenset(allow.split(",")) if allow else frozenset(),
+    )
 
 
 def _name(text: str) -> ObjectName:

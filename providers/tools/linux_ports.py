@@ -120,7 +120,7 @@ class Port:
 
     @property
     def alias(self) -> LinkMark:
-        return LinkMark(self.mark.mark, self.mark.nic, self.mac, self.over, self.allow)
+        return LinkMark(self.mark.mark, self.mark.nic, self.mac, self.over, self.mtu or 0, self.allow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +128,9 @@ class SeenPort:
     """A link of the host that is a port, or that has the name of one.
 
     `of` is the mark in its alias, None where it is not ours. `mac` is that of the guest's end: from there where it is in the
-    host's own namespace (`guest_end_here`), else from the mark. `style` is what the host calls the link's type. `filter` is
-    None where it has none. `is_limited` says that what it sends goes through its ifb with the same limit. `memberships` are
-    those of all ports; None where nobody looked.
+    host's own namespace (`guest_end_here`), else from the mark; so is `mtu`, unless that of the host's end is even smaller.
+    `style` is what the host calls the link's type. `filter` is None where it has none. `is_limited` says that what it sends
+    goes through its ifb with the same limit. `memberships` are those of all ports; None where nobody looked.
     """
 
     name: str
@@ -241,7 +241,7 @@ def _seen(
         str(link.settings.get("type", link.kind)) if link.kind == "tun" else link.kind,
         link.bridge or (link.lower if link.kind == Style.MACVLAN else ""),
         _mac(link, end, mark),
-        link.mtu,
+        min(link.mtu, end.mtu if end is not None else (mark.mtu if mark is not None else 0) or link.mtu),
         link.is_up,
         mark,
         most,
@@ -337,6 +337,12 @@ def unmake(name: str) -> tuple[Command, ...]:
     return (remove_links(name, ifb(name)), leaving(name, linux_filters.fall(name)))
 
 
+_PLUG = """\
+mtu=$(cat "/sys/class/net/$2/mtu") || exit
+[ "$3" -le "$mtu" ] || mtu=$3
+ip link set dev "$1" mtu "$mtu" && exec ip -batch -"""
+"""A bridge takes the smallest MTU of its ports, and it may not be ours: the host's end never has a smaller one."""
+
 _SET_VLAN = f"""\
 [ "$(cat "/sys/class/net/$1/bridge/vlan_filtering" 2>/dev/null)" = 1 ] || {{ echo "bridge $1 {KEEPS_NOT_APART}" >&2; exit 1; }}
 exec bridge -batch -"""
@@ -344,8 +350,7 @@ exec bridge -batch -"""
 
 
 def _add(port: Port) -> Command:
-    mtu, address = _mtu(port), _host_mac(port)
-    marked = f"link set dev {port.name} {alias(port.alias)}"
+    mtu, address, marked = _mtu(port), _host_mac(port), _marked(port)
     if port.style is Style.MACVLAN:
         making = f"link add link {port.over} name {port.name} address {port.mac}{mtu} type macvlan mode bridge"
         return make_link(port.name, port.alias, port.mac, making, marked)
@@ -353,7 +358,7 @@ def _add(port: Port) -> Command:
         making = f"tuntap add dev {port.name} mode tap"
         return make_link(port.name, port.alias, address, making, f"{marked} address {address}")
     end = f"name {guest_end(port.name)} address {port.mac}{mtu}"
-    making = f"link add name {port.name} address {address}{mtu} type veth peer {end}"
+    making = f"link add name {port.name} address {address} type veth peer {end}"
     return make_link(port.name, port.alias, address, making, marked)
 
 
@@ -362,8 +367,8 @@ def _host_mac(port: Port) -> str:
     return f"fe{port.mac[2:]}"
 
 
-def _settings(port: Port) -> str:
-    return f"link set dev {port.name} {alias(port.alias)}{_mtu(port)}"
+def _marked(port: Port) -> str:
+    return f"link set dev {port.name} {alias(port.alias)}"
 
 
 def _mtu(port: Port) -> str:
@@ -377,18 +382,18 @@ def _set_end(port: Port) -> Command:
 def _plug(port: Port, *, takes_vlan_off: bool = False) -> Iterator[Command]:
     """Puts the port into its bridge, in its VLAN from the first frame, and brings it up."""
     if port.style is Style.MACVLAN:
-        yield batch(f"{_settings(port)} address {port.mac} up")
+        yield batch(f"{_marked(port)}{_mtu(port)} address {port.mac} up")
         return
+    argv = ("sh", "-c", _PLUG, "plug-port", port.name, port.over, str(port.mtu or 0))
     if port.vlan is None and not takes_vlan_off:
-        yield batch(f"{_settings(port)} master {port.over} up")
+        yield Command(argv, stdin=f"{_marked(port)} master {port.over} up\n")
         return
-    yield batch(f"{_settings(port)} master {port.over}")
+    yield Command(argv, stdin=f"{_marked(port)} master {port.over}\n")
     lines = (
         f"vlan del dev {port.name} vid 1-{LAST_VLAN}",
         f"vlan add dev {port.name} vid {port.vlan or BRIDGE_VLAN} pvid untagged",
     )
-    argv = ("sh", "-c", _SET_VLAN, "set-vlan", port.over)
-    yield Command(argv, stdin="".join(f"{line}\n" for line in lines))
+    yield Command(("sh", "-c", _SET_VLAN, "set-vlan", port.over), stdin="".join(f"{line}\n" for line in lines))
     yield batch(f"link set dev {port.name} up")
 
 
