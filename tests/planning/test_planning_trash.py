@@ -1,33 +1,27 @@
-"""What goes into the trash, what waits there, and what was caught half-way."""
+"""What goes into the trash, and what is replaced and kept there."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reconciler.model.desired import Desired
 from reconciler.model.guardrails import Guardrails
-from reconciler.model.lifecycle import Disruption, Lifecycle, Mode, OnRemoval, Protect
+from reconciler.model.lifecycle import Disruption, Lifecycle, Mode, Protect
 from reconciler.model.observed import REMOVAL, Observed, Removal
-from reconciler.model.plan import HostPlan, PlanSource
+from reconciler.model.plan import PlanSource
 from reconciler.model.resource import Resource
-from reconciler.model.trash import Trashed
 from reconciler.planning.render_json import plan_digest
-from reconciler.planning.trash import RESTORE, plan_trash, trash_entries
+from tests.planning.trashing import AT, KEEP_AND_REPLACE, cost, renames, replacing
 from tests.planning.world import (
     DELETE,
     GIB,
     HOST,
     KIB,
-    KINDS,
-    MIB,
     NOW,
-    OWNER,
     SOURCE,
     TRASH,
     TRASH_PLACE,
     cause,
-    changed_fields,
     changes,
     commands,
     dataset,
@@ -44,19 +38,6 @@ from tests.planning.world import (
     volume,
     waits,
 )
-
-KEEP_AND_REPLACE = Lifecycle(disruption=Disruption.REPLACE)
-AT = "20260102T030405.000Z"
-CONTAINER = f"zfs create -p -o canmount=off -o mountpoint=none {TRASH_PLACE}"
-
-
-def cost(size: int = 24 * KIB, *snapshots: str, obstacles: tuple[str, ...] = (), **changed: object) -> Removal:
-    made = Removal(size, snapshots, obstacles, trash_place=TRASH_PLACE, has_trash_place=True)
-    return replace(made, **changed)  # type: ignore[arg-type]
-
-
-def renames(plan: HostPlan) -> list[str]:
-    return [command for command in commands(plan) if " rename " in command]
 
 
 @pytest.mark.parametrize(
@@ -242,87 +223,7 @@ def test_an_object_in_the_trash_is_neither_removed_again_nor_counted_as_unmanage
     assert plan.unmanaged == planned().unmanaged
 
 
-# A key whose object lies in the trash.
-
-
-def test_a_key_whose_object_lies_in_the_trash_is_not_made_anew() -> None:
-    wanted = dataset("tank/a")
-
-    plan = planned([wanted], [in_trash(wanted)])
-
-    assert changes(plan) == []
-    assert refusals(plan) == {"Dataset/tank/a": "inTrash"}
-    assert f"`reconciler trash restore {HOST}/Dataset/tank/a`" in cause(plan)
-    assert f"`reconciler trash purge {HOST}/Dataset/tank/a`" in cause(plan)
-
-
-def test_what_lies_in_a_container_that_waits_in_the_trash_waits_with_it() -> None:
-    wanted = [dataset("tank/a"), dataset("tank/a/b"), dataset("tank/a/new")]
-
-    plan = planned(wanted, [in_trash(wanted[0], 1), in_trash(wanted[1], 2)])
-
-    assert changes(plan) == []
-    assert refusals(plan) == {
-        "Dataset/tank/a": "inTrash",
-        "Dataset/tank/a/b": "inTrash",
-        "Dataset/tank/a/new": "missingReference",
-    }
-
-
-def test_a_rename_of_what_lies_in_the_trash_makes_nothing_new_either() -> None:
-    wanted = dataset("tank/new", moved_from="tank/old")
-
-    plan = planned([wanted], [in_trash(dataset("tank/old"))])
-
-    assert changes(plan) == []
-    assert refusals(plan) == {"Dataset/tank/new": "inTrash"}
-    assert f"`reconciler trash restore {HOST}/Dataset/tank/old`" in cause(plan)
-
-
-def test_another_kind_of_the_same_name_is_not_concerned() -> None:
-    assert changes(planned([volume("tank/a")], [in_trash(dataset("tank/a"))])) == ["create Volume/tank/a"]
-
-
-def test_what_made_way_for_its_successor_blocks_nothing() -> None:
-    wanted = dataset("tank/a")
-
-    assert changes(planned([wanted], [in_trash(wanted, replaced=True)])) == ["create Dataset/tank/a"]
-    assert changes(planned([wanted], [standing(wanted), in_trash(wanted, replaced=True)], [row(wanted)])) == []
-
-
-def test_a_successor_that_is_there_is_managed_whatever_lies_in_the_trash() -> None:
-    wanted = dataset("tank/a", atime="off")
-    there = standing(wanted, fields={"properties.atime": "on"})
-
-    assert changes(planned([wanted], [there, in_trash(wanted)], [row(wanted)])) == ["update Dataset/tank/a"]
-
-
-@pytest.mark.parametrize("changed", [{"owner": "others"}, {"host_id": "ffff0000"}])
-def test_the_trash_of_another_owner_or_host_is_none_of_our_business(changed: dict[str, object]) -> None:
-    wanted = dataset("tank/a")
-    theirs = in_trash(wanted)
-
-    plan = planned([wanted], [replace(theirs, mark=mark("tank/a", **changed))])
-
-    assert changes(plan) == ["create Dataset/tank/a"]
-    assert changes(planned([], [replace(theirs, mark=mark("tank/a", **changed))])) == []
-
-
-def test_a_garbled_note_still_keeps_the_key() -> None:
-    wanted = dataset("tank/a")
-    garbled = replace(in_trash(wanted), trashed=Trashed("", "", None))
-
-    assert refusals(planned([wanted], [garbled])) == {"Dataset/tank/a": "inTrash"}
-
-
 # Replacement.
-
-
-def replacing(**changed: object) -> tuple[Resource, Observed]:
-    wanted = dataset("tank/a", KEEP_AND_REPLACE, normalization="formD")
-    return wanted, standing(
-        wanted, fields={"properties.normalization": "none"}, **{"removal": cost(GIB, "tank/a@s"), **changed}
-    )
 
 
 def test_a_replacement_keeps_the_old_one_and_makes_the_new_one_in_one_action() -> None:
@@ -354,146 +255,6 @@ def test_a_container_is_not_replaced_while_something_lies_in_it() -> None:
     assert refusals(planned([wanted], [there, observed("tank/a/b")])) == {"Dataset/tank/a": "dependents"}
 
 
-# Caught half-way.
-
-
-def test_one_that_was_caught_on_its_way_comes_back_when_it_is_wanted() -> None:
-    wanted = dataset("tank/a")
-
-    plan = planned([wanted], [half_trashed(wanted)], [row(wanted)])
-
-    assert changes(plan) == ["restore Dataset/tank/a"]
-    assert renames(plan) == []
-    assert commands(plan) == [
-        "zfs inherit -S canmount tank/a",
-        "zfs mount tank/a",
-        "zfs inherit dev.reconciler:trash tank/a",
-    ]
-
-
-def test_it_comes_back_with_what_else_its_manifest_says() -> None:
-    wanted = dataset("tank/a", quota=MIB, atime="off")
-    there = half_trashed(wanted, fields={"properties.quota": None, "properties.atime": "off"})
-
-    plan = planned([wanted], [there], [row(wanted)])
-
-    assert changes(plan) == ["restore Dataset/tank/a"]
-    assert changed_fields(plan) == {"properties.quota": (None, MIB)}
-    assert commands(plan)[-1] == f"zfs set quota={MIB} tank/a"
-
-
-def test_one_that_is_not_wanted_goes_on_into_the_trash_with_what_was_saved() -> None:
-    gone = dataset("tank/a")
-    there = half_trashed(gone, removal=cost(saved={"sharenfs": "rw"}))
-
-    plan = planned([], [there], [row(gone)])
-
-    assert changes(plan) == ["trash Dataset/tank/a"]
-    (noted,) = [command for command in commands(plan) if "dev.reconciler:trash=" in command]
-    assert '"canmount":null' in noted
-    assert '"sharenfs":"rw"' in noted
-    assert '"mounted":true' in noted
-
-
-def test_a_half_done_replacement_that_is_still_needed_goes_on() -> None:
-    wanted, _ = replacing()
-    there = half_trashed(wanted, replaced=True, fields={"properties.normalization": "none"}, removal=cost())
-
-    plan = planned([wanted], [there], [row(wanted)])
-
-    assert changes(plan) == ["replace Dataset/tank/a"]
-    assert plan.actions[0].change.trashing is not None
-    assert plan.actions[0].change.trashing.replaced
-
-
-def test_a_half_done_replacement_that_was_taken_back_gives_the_old_one_back() -> None:
-    wanted = dataset("tank/a", KEEP_AND_REPLACE, normalization="none")
-
-    assert changes(planned([wanted], [half_trashed(wanted, replaced=True)], [row(wanted)])) == ["restore Dataset/tank/a"]
-
-
-def test_what_else_its_mark_must_say_is_written_when_it_comes_back() -> None:
-    before, wanted = dataset("tank/a"), dataset("tank/a", replace(DELETE, protect=Protect.ALL))
-
-    plan = planned([wanted], [half_trashed(before)], [row(before)])
-
-    assert changes(plan) == ["restore Dataset/tank/a"]
-    assert {"zfs set dev.reconciler:protect=all tank/a", "zfs set dev.reconciler:on-removal=delete tank/a"} <= set(
-        commands(plan)
-    )
-
-
-def test_a_half_trashed_object_that_is_protected_comes_back_but_does_not_go() -> None:
-    kept = dataset("tank/a", replace(TRASH, protect=Protect.REMOVAL))
-
-    assert changes(planned([kept], [half_trashed(kept)], [row(kept)])) == ["restore Dataset/tank/a"]
-    assert refusals(planned([], [half_trashed(kept)], [row(kept)])) == {"Dataset/tank/a": "protected"}
-
-
-def test_a_half_trashed_object_under_report_or_ignore_is_not_touched() -> None:
-    shown, ignored = dataset("tank/a", replace(TRASH, mode=Mode.REPORT)), dataset("tank/b", replace(TRASH, mode=Mode.IGNORE))
-
-    plan = planned([shown, ignored], [half_trashed(shown), half_trashed(ignored)], [row(shown), row(ignored)])
-
-    assert [(str(action.key.object), action.report_only) for action in plan.actions] == [("Dataset/tank/a", True)]
-
-
-def test_a_half_trashed_object_that_is_to_be_renamed_gets_its_new_name_and_mark() -> None:
-    old, new = dataset("tank/old"), dataset("tank/new", moved_from="tank/old")
-
-    plan = planned([new], [half_trashed(old)], [row(old)])
-
-    assert renames(plan) == ["zfs rename tank/old tank/new"]
-    assert "zfs set dev.reconciler:key=Dataset/tank/new tank/new" in commands(plan)
-    assert "zfs inherit dev.reconciler:trash tank/new" in commands(plan)
-
-
-def test_a_container_that_was_caught_half_way_is_made_whole_before_what_comes_back_into_it() -> None:
-    container, inner = dataset("tank/a"), dataset("tank/a/b")
-    one = view([], [half_trashed(container), in_trash(inner)])
-    desired = Desired("later", OWNER, hosts={HOST: one.manifest})
-
-    (plan,) = plan_trash(RESTORE, desired, [one], KINDS, SOURCE, NOW, trash_entries(one, OWNER)).hosts
-
-    assert changes(plan) == ["restore Dataset/tank/a", "restore Dataset/tank/a/b"]
-    assert waits(plan)["Dataset/tank/a/b"] == {"Dataset/tank/a"}
-
-
-def test_a_half_trashed_object_that_moves_with_its_container_is_settled_too() -> None:
-    old, inner = dataset("tank/old"), dataset("tank/old/a")
-    new, moved = dataset("tank/new", moved_from="tank/old"), dataset("tank/new/a")
-
-    plan = planned([new, moved], [standing(old), half_trashed(inner)], [row(old), row(inner)])
-
-    assert renames(plan) == ["zfs rename tank/old tank/new"]
-    assert "zfs set dev.reconciler:key=Dataset/tank/new/a tank/new/a" in commands(plan)
-    assert "zfs inherit dev.reconciler:trash tank/new/a" in commands(plan)
-
-
-# What lies in the trash, with its times.
-
-
-@pytest.mark.parametrize(
-    ("at", "ttl_s", "expires"),
-    [
-        ("20260101T000000.000Z", 60, datetime(2026, 1, 1, 0, 1, tzinfo=UTC)),
-        ("20260101T000000.000Z", None, None),
-        ("20260101T000000.000Z", 10_000_000 * 86400, None),
-        ("20260101T000000.000Z", 10**20, None),
-        ("", 60, None),
-        ("yesterday", 60, None),
-    ],
-)
-def test_an_entry_expires_when_its_time_has_run_out_and_never_by_a_garbled_note(
-    at: str, ttl_s: int | None, expires: datetime | None
-) -> None:
-    there = replace(in_trash(dataset("tank/a")), trashed=Trashed(at, "group", ttl_s))
-
-    (entry,) = trash_entries(view([], [there]), OWNER)
-
-    assert entry.expires == expires
-
-
 # Ids and digests.
 
 
@@ -519,22 +280,3 @@ def test_the_time_to_live_is_part_of_what_is_agreed_to() -> None:
         ids.add(planned([], [standing(gone)], [row(gone)]).actions[0].id)
 
     assert len(ids) == 3
-
-
-def test_orphaning_what_lies_half_way_takes_the_note_off_as_well() -> None:
-    gone = dataset("tank/a", Lifecycle(on_removal=OnRemoval.ORPHAN))
-
-    plan = planned([], [half_trashed(gone)], [row(gone)])
-
-    assert changes(plan) == ["forget Dataset/tank/a"]
-    assert "zfs inherit dev.reconciler:trash tank/a" in commands(plan)
-
-
-def test_a_rename_onto_a_key_that_lies_in_the_trash_is_blocked() -> None:
-    old = dataset("tank/old")
-    new = dataset("tank/new", moved_from="tank/old")
-
-    plan = planned([new], [standing(old), in_trash(dataset("tank/new"))])
-
-    assert changes(plan) == []
-    assert refusals(plan) == {"Dataset/tank/new": "inTrash"}
