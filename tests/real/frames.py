@@ -76,14 +76,11 @@ def arrived(sender: Peer, link: str, listener: Peer, frames: Mapping[str, bytes]
     """The names of those frames that come to the listener's eth0 when they are sent by that link; the last one must."""
     named = {name: frame.replace(_NAME, f"<{name}>".encode().ljust(len(_NAME))) for name, frame in frames.items()}
     last = list(named)[-1]
-    listening = subprocess.Popen(_in(listener, "listen", "eth0", last), stdout=subprocess.PIPE, text=True)
-    try:
+    with subprocess.Popen(_in(listener, "listen", "eth0", last), stdout=subprocess.PIPE, text=True) as listening:
         assert listening.stdout is not None
         assert listening.stdout.readline() == "ready\n"
         subprocess.run(_in(sender, "send", link, *(frame.hex() for frame in named.values())), check=True, timeout=10)
         found, _ = listening.communicate(timeout=10)
-    finally:
-        listening.kill()
     names = set(found.split())
     assert last in names, f"not even {last} arrived, only {names}"
     return names

@@ -127,11 +127,11 @@ def test_a_limit_holds_and_changes_under_a_running_stream(tree: Tree, host: Linu
     source, target, address, link = (guest, peer, "10.0.0.2", "eth0") if sends else (peer, guest, ADDRESS, "vnic0g")
 
     with stream(source, target, address):
-        slow = rate(target, link)
+        slow = rate(target, link, 10e6)
         tree.converges(stub, vnic(maxBandwidth="100Mbps"))
-        fast = rate(target, link)
+        fast = rate(target, link, 100e6)
         tree.converges(stub, vnic(maxBandwidth=None))
-        free = rate(target, link)
+        free = rate(target, link, 200e6)
 
     assert slow == pytest.approx(10e6, rel=0.1)
     assert fast == pytest.approx(100e6, rel=0.1)
