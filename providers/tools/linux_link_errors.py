@@ -50,11 +50,19 @@ TABLE = (
 
 def explain(failed: Completed) -> Failure:
     """Cause, remedy and retry class of a command of `ip`, `tc`, `bridge`, `nft`, or one of our scripts around `ip`."""
+    known = _known(failed)
+    if known is not None and failed.ending is Ending.EXITED and failed.exit_code == _REFUSED_255:
+        return Failure(f"{known.meaning} (exit code {_REFUSED_255}: {failed.stderr.strip()})", known.remedy, known.retry)
     return failure(failed, TABLE, _judged)
 
 
+_REFUSED, _REFUSED_255 = 2, 255
+"""`ip` exits with 2 when the kernel refuses, `bridge` with 255: it is neither a usage that they don't know nor a signal."""
+
+
 def _judged(answer: Completed) -> Said | None:
-    """`ip` exits with 2 when the kernel refuses: that is not a usage that it does not know."""
-    if answer.ending is not Ending.EXITED or answer.exit_code != 2:
-        return None
+    return _known(answer) if answer.ending is Ending.EXITED and answer.exit_code == _REFUSED else None
+
+
+def _known(answer: Completed) -> Said | None:
     return next((known for known in TABLE if any(text in answer.stderr for text in known.texts)), None)
