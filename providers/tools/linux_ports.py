@@ -45,6 +45,7 @@ from providers.tools.nft_firewall import (
     read_memberships,
 )
 from reconciler.model.command import Command, Outputs, Probe
+from reconciler.model.observed import Mark
 from reconciler.model.value import Fields
 from reconciler.provider.network import parse_network
 
@@ -120,7 +121,11 @@ class Port:
 
     @property
     def alias(self) -> LinkMark:
-        return LinkMark(self.mark.mark, self.mark.nic, self.mac, self.over, self.mtu or 0, self.allow)
+        """The mark as it is read back: of a nic without what its guest's own mark says."""
+        mark = self.mark.mark
+        if self.mark.nic:
+            mark = Mark(mark.owner, mark.name)
+        return LinkMark(mark, self.mark.nic, self.mac, self.over, self.mtu or 0, self.allow)
 
 
 @dataclass(frozen=True, slots=True)

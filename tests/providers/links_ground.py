@@ -13,7 +13,7 @@ def of_vnic(name: str) -> LinkMark:
 
 
 def of_nic(kind: str, guest: str, nic: str = "net0") -> LinkMark:
-    return LinkMark(Mark("lab", ObjectName(kind, guest)), nic)
+    return LinkMark(Mark("lab", ObjectName(kind, guest), "4c4c4544-0042", Protect.REMOVAL, OnRemoval.DELETE), nic)
 
 
 VNIC0 = Port(

@@ -242,6 +242,17 @@ def test_an_etherstub_with_a_port_is_not_removed(tree: Tree, host: LinuxHost) ->
     assert "vnic0" not in host.links()
 
 
+def test_an_etherstub_that_leads_out_of_the_host_is_blocked_until_it_does_not(tree: Tree, host: LinuxHost) -> None:
+    tree.converges(STUB, vnic())
+    host.run("ip", "link", "add", "up0", "type", "vxlan", "id", "7", "dstport", "4789", "local", "127.0.0.1")
+    host.run("ip", "link", "set", "up0", "master", "es0")
+    assert ("nameTaken", "Etherstub/es0") in tree.plan().blocked
+    assert "Bridge/es0" in tree.observe()
+
+    host.run("ip", "link", "set", "up0", "nomaster")
+    assert tree.plan().exit_code == 0
+
+
 def test_the_port_of_a_guests_nic_belongs_to_that_guest(tree: Tree, host: LinuxHost) -> None:
     tree.converges(STUB)
     host.run("ip", "link", "add", "web1_0", "type", "veth", "peer", "name", "web1_0g")
