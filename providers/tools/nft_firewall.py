@@ -106,10 +106,19 @@ def _into(name: str, port: str) -> Iterator[str]:
     yield f'add element {TABLE} {name} {{ "{port}" }}'
 
 
+def show(what: str) -> str:
+    """Shell lines that set `shown` to the table, or its sets (`table`, `sets table`); to nothing where it is not there."""
+    return f"""\
+shown=$(nft -t list {what} {TABLE} 2>&1) || case $shown in
+*'No such file or directory'*) shown= ;;
+*) printf '%s\\n' "$shown" >&2; exit 1 ;;
+esac
+"""
+
+
 _TAKE_OUT = f"""\
-tables=$(nft list tables {FAMILY}) || exit
-take_out() {{
-    ! printf '%s\\n' "$tables" | grep -qx 'table {TABLE}' || nft -t list table {TABLE} | awk -v port="$1" '
+{show("sets table")}take_out() {{
+    printf '%s\\n' "$shown" | awk -v port="$1" '
         $2 ~ /^({FIREWALLED}|{GUESTS}|{GUEST.replace("/", "[/]")}.*|{TAG.replace("/", "[/]")}.*)$/ && $1 == "set" {{
             printf "add element {TABLE} %s {{ \\"%s\\" }}\\n", $2, port
             printf "delete element {TABLE} %s {{ \\"%s\\" }}\\n", $2, port
@@ -123,11 +132,13 @@ _JOIN = _TAKE_OUT + '{ take_out "$1" && cat; } | nft -f -'
 _LEAVE = (
     _TAKE_OUT
     + f"""\
-lines=$(take_out "$1") || exit
 {{
     cat
-    [ -z "$lines" ] || printf '%s\\n' "$lines" \\
-        "add element {TABLE} {PORTS} {{ \\"$1\\" : goto {IN_USE} }}" "delete element {TABLE} {PORTS} {{ \\"$1\\" }}"
+    [ -z "$shown" ] || {{
+        take_out "$1"
+        printf 'add element {TABLE} {PORTS} {{ "%s" : goto {IN_USE} }}\\n' "$1"
+        printf 'delete element {TABLE} {PORTS} {{ "%s" }}\\n' "$1"
+    }}
 }} | nft -f - || exit
 """
 )
@@ -276,7 +287,11 @@ _BASE: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     INBOUND: (
         ("meta protocol arp accept", "ARP"),
-        (f"icmpv6 type {values('icmpv6 type', ('134', '135', '136'))} accept", "neighbours and routers"),
+        (
+            f"icmpv6 type {values('icmpv6 type', ('130', '134', '135', '136'))} accept",
+            "neighbours, routers, who listens to groups",
+        ),
+        ("meta l4proto 2 accept", "who listens to groups"),
         ("meta protocol ip udp sport 67 udp dport 68 accept", "DHCP"),
         ("meta protocol ip6 udp sport 547 udp dport 546 accept", "DHCP"),
         ("ip frag-off & 8191 > 1 accept", "the rest of a packet in fragments"),

@@ -33,6 +33,7 @@ from providers.tools.nft_firewall import (
     damage,
     guest_set,
     key,
+    show,
     tag_set,
 )
 from providers.tools.nft_text import SeenTable, read_table, values
@@ -102,12 +103,7 @@ def delete(name: str) -> Command:
 
 _REPLACE = f"""\
 set -f
-tables=$(nft list tables {FAMILY}) || exit
-shown=
-if printf '%s\\n' "$tables" | grep -qx 'table {TABLE}'; then
-    shown=$(nft -t list table {TABLE}) || exit
-fi
-lines=$(cat)
+{show("table")}lines=$(cat)
 kept=$(printf '%s\\n' "$lines" | awk '$1 == "add" && $2 == "chain" && $5 ~ "^(in|out)/[0-9]" {{ print $5 }}')
 {{
     if [ -n "$shown" ]; then
@@ -125,7 +121,7 @@ kept=$(printf '%s\\n' "$lines" | awk '$1 == "add" && $2 == "chain" && $5 ~ "^(in
 }} | nft -f -"""
 """In one transaction: all chains of a rule (`$1`) go, the lines come, and the jumps are made anew in the order of the names."""
 
-_DELETE = f"nft -t list table {TABLE} >/dev/null 2>&1 || exec nft list tables {FAMILY}\n{_REPLACE} || exit\n{TIDY}"
+_DELETE = f'{show("table")}[ -n "$shown" ] || exit 0\n{_REPLACE} || exit\n{TIDY}'
 
 
 def chains(written: Written) -> dict[str, tuple[tuple[str, str], ...]]:
