@@ -1,6 +1,7 @@
 """Provider zones: zones and the images that guests are made of."""
 
 from providers.tools import zfs_pools
+from providers.tools.lxc import FACTS
 from providers.tools.vmadm_facts import POOLS
 from providers.zones.kinds import IMAGE, ZONE
 from reconciler.provider.contract import Backend, Provider
@@ -23,7 +24,7 @@ PROVIDER = Provider(
     summary="zones and the images that guests are made of",
     kinds=(ZONE, IMAGE),
     backends=_backends,
-    fact_probes=(POOLS, zfs_pools.NAMES),
+    fact_probes=(POOLS, zfs_pools.NAMES, FACTS),
 )
 
 __all__ = ["PROVIDER"]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
-from providers.tools import vmadm_native
+from providers.tools import lxc_native, vmadm_native
 from reconciler.model.errors import InvalidValue
 from reconciler.model.quantity import format_size
 from reconciler.model.value import Fields, Scalar, Value
@@ -91,6 +91,7 @@ class Native(Spec):
     """What has no field here, in the tool's own names and units."""
 
     smartos: Annotated[dict[str, NativeLeaf], vmadm_native.ZONE_ENTRIES] = Field(default_factory=dict)
+    lxc: Annotated[dict[str, NativeLeaf], lxc_native.ENTRIES] = Field(default_factory=dict)
 
 
 class ZoneSpec(GuestSpec):
@@ -232,6 +233,7 @@ ZONE = Kind(
     chooses_identity=True,
     has_trash=True,
     completion={FINISHED: True},
+    lasting=frozenset({FINISHED}),
     creation_only=_only_when_made,
     check_name=check_guest_name,
     check_spec=_check_zone,

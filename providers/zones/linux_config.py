@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 
 from providers.tools import lxc_native
+from providers.tools.linux_ports import Membership
 from providers.tools.lxc_config import OURS, Config
 from providers.tools.lxc_limits import LIMITS
 from providers.zones.linux_host import LxcHost
@@ -101,6 +102,13 @@ def read_mounts(config: Config) -> Iterator[tuple[str, Fields]]:
         options = parts[3].split(",") if len(parts) > 3 else []
         if len(parts) > 3 and "bind" in options and parts[0].startswith("/") and "optional" not in options:
             yield f"/{parts[1].lstrip('/')}", {"source": parts[0], "readOnly": "ro" in options}
+
+
+def membership_of(config: Config, guest: str) -> Membership:
+    """What firewall rules know the zone by."""
+    tags = object_of(config.get(f"{OURS}tags"))
+    known = tuple(sorted((key, value) for key, value in tags.items() if isinstance(value, str)))
+    return Membership(guest, known, _read_comment(config, "firewallEnabled") is True)
 
 
 def own_items(config: Config) -> frozenset[str]:

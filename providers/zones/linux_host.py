@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from providers.tools import lxc
+from providers.tools import linux_kernel, lxc
+from providers.tools.linux_kernel import Links, read_links_facts
 from providers.tools.lxc_limits import Cgroups
 from reconciler.model.facts import HostFacts
 
@@ -11,7 +12,7 @@ from reconciler.model.facts import HostFacts
 class LxcHost:
     """Where containers live, how they are limited, in which pools their roots can lie.
 
-    `gets_by_type`: `zfs get -t` exists. `confines`: the kernel has AppArmor.
+    `gets_by_type`: `zfs get -t` exists. `confines`: the kernel has AppArmor. `links` is what it can do with links.
     """
 
     path: str = "/var/lib/lxc"
@@ -19,6 +20,7 @@ class LxcHost:
     pools: tuple[str, ...] = ()
     gets_by_type: bool = False
     confines: bool = False
+    links: Links = Links((), False, frozenset())
 
     def folder(self, name: str) -> str:
         return f"{self.path}/{name}"
@@ -37,4 +39,8 @@ def lxc_host(facts: HostFacts) -> LxcHost | None:
         tuple(value for what, _, value in said if what == "pool"),
         one.get("zfs") == "types",
         one.get("apparmor") == "Y",
+        read_links_facts(links) if (links := facts.probed.get(linux_kernel.FACTS.name)) is not None else _UNKNOWN,
     )
+
+
+_UNKNOWN = Links((), False, frozenset())

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from providers.tools.linux_marks import LinkMark
-from providers.tools.linux_ports import Port, Style, guest_end, port_name, port_of_nic
+from providers.tools.linux_ports import Membership, Port, Style, guest_end, port_name, port_of_nic
 from providers.tools.lxc_config import Config
 from providers.zones.linux_notes import NICS, object_of, text_of
 from reconciler.model.observed import Mark
@@ -184,9 +184,9 @@ def new_nic(guest: str, fields: Fields, taken: Mapping[str, ZoneNic]) -> ZoneNic
     return ZoneNic(place, port, fields)
 
 
-def port_of(name: str, nic: ZoneNic, mark: Mark) -> Port | None:
+def port_of(name: str, nic: ZoneNic, mark: Mark, membership: Membership) -> Port | None:
     """The port of a nic of ours; None for one that takes over a VNIC, or whose note says too little."""
     if not nic.port or not nic.is_ours or nic.fields.get("over") is None or nic.fields.get("mac") is None:
         return None
     # How a zone goes and what protects it stands in its config alone.
-    return port_of_nic(nic.port, LinkMark(Mark(mark.owner, mark.name), name), Style.VETH, nic.fields)
+    return port_of_nic(nic.port, LinkMark(Mark(mark.owner, mark.name), name), Style.VETH, nic.fields, membership)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 
 from providers.tools import linux_ports, zfs_marks
 from providers.tools.image_datasets import image_of
-from providers.tools.linux_ports import SeenPort
+from providers.tools.linux_ports import Port, SeenPort
 from providers.tools.lxc_limits import LIMITS
 from providers.tools.lxc_listing import Container, Listing
 from providers.tools.zfs_rows import Rows, in_reading_order
-from providers.zones.linux_config import MAPS, boot_of, group_of, own_items, read_fields, root_of, waiting
+from providers.zones.linux_config import MAPS, boot_of, group_of, membership_of, own_items, read_fields, root_of, waiting
 from providers.zones.linux_host import LxcHost
 from providers.zones.linux_nics import ZoneNic, port_of, read_nics
 from providers.zones.linux_notes import DOING, MAKING, RESUME, ROOT, mark_of, trashing_in
@@ -80,7 +80,14 @@ def read_zone(found: Container, listing: Listing, around: Surroundings, host: Lx
         fields |= _in_force(found, fields, host)
     nics = read_nics(config)
     then = read_nics(found.started) if running and found.started is not None else {}
-    loose = tuple(_tell_ports(nics, then, mark, fields, around.ports, running=running)) if around.ports is not None else ()
+    loose: tuple[str, ...] = ()
+    if around.ports is not None and mark is not None:
+        wanted = {
+            name: (nic, port)
+            for name, nic in nics.items()
+            if (port := port_of(name, acting(nic, then.get(name)), mark, membership_of(config, mark.name.name))) is not None
+        }
+        loose = tuple(_tell_ports(wanted, fields, around.ports, running=running))
     if around.roots is not None:
         missing = _tell_root(config.get(ROOT), root_of(config), fields, around, is_made=config.get(DOING) != MAKING)
         fields[FINISHED] = config.get(DOING) is None and fields[ROOT_STATE] in ("mounted", "")
@@ -154,19 +161,10 @@ def _told(value: Value) -> str:
 
 
 def _tell_ports(
-    nics: Mapping[str, ZoneNic],
-    then: Mapping[str, ZoneNic],
-    mark: Mark | None,
-    fields: dict[str, Value],
-    ports: Mapping[str, SeenPort],
-    *,
-    running: bool,
+    wanted: Mapping[str, tuple[ZoneNic, Port]], fields: dict[str, Value], ports: Mapping[str, SeenPort], *, running: bool
 ) -> Iterator[str]:
     """Has the fields tell what of its ports is not as its config wants it; yields nics that what runs has not got."""
-    for name, nic in nics.items():
-        port = port_of(name, acting(nic, then.get(name)), mark) if mark is not None else None
-        if port is None:
-            continue
+    for name, (nic, port) in wanted.items():
         head, seen = f"nics.{name}", ports.get(port.name)
         if seen is None:
             if running:
@@ -178,11 +176,12 @@ def _tell_ports(
         if not lacks:
             continue
         fields[f"{head}.{DIFFERS}"] = lacks
-        told: dict[str, Value] = {"over": seen.over, "mtu": seen.mtu, "mac": seen.mac, "maxBandwidth": seen.max_bandwidth}
-        fields |= {
-            f"{head}.{what}": told[what] for what in lacks if what in told and told[what] != fields.get(f"{head}.{what}")
-        }
-        others = [what for what in lacks if fields.get(f"{head}.{what}") == nic.fields.get(what) or what not in told]
+        told: dict[str, Value] = {
+            "over": seen.over, "mtu": seen.mtu, "mac": seen.mac, "vlan": seen.vlan, "maxBandwidth": seen.max_bandwidth,
+        }  # fmt: skip
+        fields |= {f"{head}.{what}": told[what] for what in lacks if what in told}
+        # What no field tells, and a limit that holds one way only, is told with what the nic is plugged into.
+        others = [what for what in lacks if what not in told or told[what] == nic.fields.get(what)]
         if others:
             fields[f"{head}.over"] = f"{seen.over} (not as it must be: {', '.join(others)})"
 

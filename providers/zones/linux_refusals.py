@@ -2,6 +2,8 @@
 
 import ipaddress
 
+from providers.tools.linux_filters import MOST_ADDRESSES
+from providers.tools.linux_kernel import VLAN_FILTERING
 from providers.tools.linux_ports import LONGEST_NAME
 from providers.tools.lxc_limits import LIMITS
 from providers.zones.linux_host import LxcHost
@@ -29,7 +31,7 @@ def _check(field: str, value: Value, host: LxcHost) -> None:
     if field in LIMITS:
         host.cgroups.check(field, value)
     elif head == "nics" and rest:
-        _check_nic(rest, value)
+        _check_nic(rest, value, host)
     elif field.startswith("native.smartos."):
         raise InvalidValue(
             "properties of vmadm mean nothing to LXC", remedy="remove native.smartos for this host, or state native.lxc"
@@ -55,7 +57,7 @@ def _check(field: str, value: Value, host: LxcHost) -> None:
             pass
 
 
-def _check_nic(rest: str, value: Value) -> None:
+def _check_nic(rest: str, value: Value, host: LxcHost) -> None:
     """As `_check`, for `NAME.FIELD` of a nic."""
     name, _, field = rest.partition(".")
     if len(name) > LONGEST_INSIDE:
@@ -66,9 +68,20 @@ def _check_nic(rest: str, value: Value) -> None:
     match field:
         case "model":
             raise InvalidValue("the nics of a zone have no model", remedy="remove model")
-        case "vlan" if value is not None:
+        case "vlan" if value == 1:
             raise InvalidValue(
-                "bridges of this host tag no VLANs", remedy="remove vlan, and state a bridge for that VLAN in over"
+                "VLAN 1 is what a bridge of Linux gives to ports without one", remedy="state vlan: 0, or another id"
+            )
+        case "vlan" if value is not None and (why := host.links.why_not(VLAN_FILTERING)):
+            raise InvalidValue(
+                f"a bridge here can't keep VLANs apart: {why}", remedy="use an etherstub for each VLAN, or another kernel"
+            )
+        case "maxBandwidth" if isinstance(value, int) and value % 8:
+            raise InvalidValue("tc holds a limit in whole bytes a second", remedy="state maxBandwidth in whole Kbps")
+        case "allow.ips" if isinstance(value, tuple) and len(value) > MOST_ADDRESSES:
+            raise InvalidValue(
+                f"a port's filter holds {MOST_ADDRESSES} addresses, and {len(value)} are stated",
+                remedy="state networks instead",
             )
         case "link" if len(str(value)) > LONGEST_NAME:
             raise InvalidValue(f"{value} has more than {LONGEST_NAME} letters", remedy="choose a shorter name")

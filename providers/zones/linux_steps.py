@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from providers.tools import image_datasets, linux_ports, lxc, zfs, zfs_marks
-from providers.tools.linux_ports import FILTER, MAX_BANDWIDTH, MTU, OVER, UP
+from providers.tools.linux_ports import FILTER, FIREWALL, MAX_BANDWIDTH, MTU, OVER, UP, VLAN
 from providers.tools.linux_ports import MARK as PORT_MARK
 from providers.tools.lxc_config import Config, read_config
 from providers.tools.lxc_limits import LIMITS
 from providers.tools.vmadm_changes import item_changes, names_afterwards, own_names, stated_items
 from providers.zones.linux_config import (
     frame,
+    membership_of,
     own_items,
     read_fields,
     with_datasets,
@@ -54,7 +55,7 @@ from reconciler.model.value import Fields, Value
 from reconciler.provider.derived import derived_mac
 
 _OF_MARK = frozenset({NAME, MARK, PROTECT, ON_REMOVAL})
-_OF_PORT = {"over": OVER, "mtu": MTU, "maxBandwidth": MAX_BANDWIDTH}
+_OF_PORT = {"over": OVER, "mtu": MTU, "vlan": VLAN, "maxBandwidth": MAX_BANDWIDTH}
 _ROOTS = "zones"
 
 _LANE = "mount"
@@ -178,8 +179,9 @@ def _write(host: LxcHost, name: str, config: Config, *, keep_started: bool = Fal
 
 def _plugged(config: Config, mark: Mark) -> Iterator[Step]:
     """All its ports, made or completed: right before it starts."""
+    membership = membership_of(config, mark.name.name)
     for name, nic in read_nics(config).items():
-        if (port := port_of(name, nic, mark)) is not None:
+        if (port := port_of(name, nic, mark, membership)) is not None:
             yield from map(Step, linux_ports.make(port))
 
 
@@ -415,23 +417,25 @@ def _ports(
         return
     assert change.observed is not None
     there = change.observed.fields
+    membership = membership_of(after, mark.name.name)
+    regrouped = {FIREWALL} if membership != membership_of(before, mark.name.name) else set()
     for name, nic in new.items():
         lacks = there.get(f"nics.{name}.{DIFFERS}")
         lacking = set(lacks) if isinstance(lacks, tuple) else set()
         was = old.get(name)
         differing = {field for field in nic.fields.keys() | (was.fields.keys() if was is not None else set())
                      if was is None or nic.fields.get(field) != was.fields.get(field)}  # fmt: skip
-        if not (lacking or differing):
+        if not (lacking or differing or regrouped):
             continue
         acting = _acting(nic, was, runs=runs)
-        port = port_of(name, acting, mark)
+        port = port_of(name, acting, mark, membership)
         if port is None:
             continue
         if was is None or not was.port or GONE in lacking:
             # The ports of a zone that does not run are made when it starts.
             yield from map(Step, linux_ports.make(port) if runs else ())
             continue
-        wanted = {_OF_PORT[field] for field in differing if field in _OF_PORT} | lacking
+        wanted = {_OF_PORT[field] for field in differing if field in _OF_PORT} | lacking | regrouped
         if any(field.startswith("allow.") or field == "ips" for field in differing):
             wanted |= {FILTER, PORT_MARK}
         if not runs and there.get(f"nics.{name}.over") is not None:

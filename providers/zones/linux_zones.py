@@ -22,7 +22,10 @@ from reconciler.provider.readers import rows
 ROOTS, SNAPSHOTS = "zones.roots", "zones.snapshots"
 """Names of the probes."""
 
-_FOLLOWS_AT_ONCE = ("over", "maxBandwidth")
+_FOLLOWS_AT_ONCE = ("over", "vlan", "maxBandwidth")
+_ABOUT_LINKS = ("-link", "-links", "-vlan", "-firewall")
+"""What the names of scripts about ports end in."""
+
 _AT_BOOT = frozenset({"hostname", "dnsDomain", "resolvers", "routes"})
 
 
@@ -90,7 +93,7 @@ class LxcZones:
     def explain(self, failed: Completed) -> Failure | None:
         """Cause, remedy and retry class of one of our commands that did not exit 0; None for one that is not of a zone."""
         script = _script(failed.command)
-        if failed.command.argv[0] in ("ip", "tc", "nft", "bridge") or script.endswith(("-link", "-links")):
+        if failed.command.argv[0] in ("ip", "tc", "nft", "bridge") or script.endswith(_ABOUT_LINKS):
             return linux_link_errors.explain(failed)
         return lxc_errors.explain(failed) if script in lxc.SCRIPTS or failed.command.argv[0].startswith("lxc-") else None
 
