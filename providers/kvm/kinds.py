@@ -30,6 +30,9 @@ from reconciler.provider.kind import Claim, Kind, Size, Spec
 from reconciler.provider.nic import ItemName
 from reconciler.provider.pydantic_errors import raising_custom
 
+PORTS_STAND = "portsStand"
+"""A completion that lasts: whether the ports of its nics are there and whole, where those are links of their own."""
+
 _SERIAL = re.compile(r"[A-Za-z0-9_-]{1,20}")
 _NEVER, _RESTART, _STAGED, _FIRST = Changing.NEVER, Acts.RESTART, Acts.STAGED, Acts.FIRST_BOOT
 
@@ -243,7 +246,8 @@ VIRTUAL_MACHINE = Kind(
     "a hardware-virtualised guest",
     chooses_identity=True,
     has_trash=True,
-    completion={FINISHED: True},
+    completion={FINISHED: True, PORTS_STAND: True},
+    lasting=frozenset({PORTS_STAND}),
     check_name=check_guest_name,
     check_spec=_check_machine,
     claims=_claims,

@@ -1,0 +1,154 @@
+"""Argument lists of `virsh`. Domains are named by their uuid: a name may look like a number, which virsh takes for an id."""
+
+from reconciler.model.command import Command
+
+_VIRSH = ("virsh", "-q", "-c", "qemu:///system")
+
+SHUTDOWN_S = 60
+"""How long a guest gets to end itself before it is ended."""
+
+_RELEASE_S = 20
+"""How long a guest gets to let go of a device."""
+
+READ_ALL = r"""
+v='virsh -q -c qemu:///system'
+ids=$($v list --all --uuid) || exit 1
+ask() { if [ -n "$1" ]; then $v "$1" || exit 1; fi; }
+read_all() {
+    said= count=0
+    for id in $ids; do
+        said="$said${said:+; }dominfo $id; dumpxml --inactive --security-info $id; dumpxml $id" count=$((count + 1))
+        if [ $((count % 200)) -eq 0 ]; then ask "$said"; said=; fi
+    done
+    ask "$said"
+}
+read=$(read_all) || exit 1
+read=$(printf '%s\n' "$read" | sed "s/ passwd='[^']*'/ passwd='hidden'/g")
+printf '%s\n' "$ids" | sed '/^$/d; s/^/domain /'
+[ -z "$read" ] || printf '%s\n' "$read"
+printf '%s\n' "$read" | sed -n "s/^ *<source file='\([^']*\)'.*/\1/p" | sort -u | tr '\n' '\0' |
+    xargs -0 -r stat -L -c 'file %s %n' -- 2>/dev/null
+echo end
+"""
+"""Prints `domain UUID` for every domain, then of each what `dominfo` says and its definition (as it will start next, as it is
+now), then `file BYTES PATH` for the disks that are files, then `end`. One virsh for 200 domains: its start costs most.
+Passwords, which must stay in a definition that is written back, are not shown."""
+
+
+def virsh(*argv: str, stdin: str | None = None) -> Command:
+    return Command((*_VIRSH, *argv), stdin=stdin)
+
+
+def read_all() -> Command:
+    return Command(("sh", "-c", READ_ALL, "read-domains"), changes=False, deadline_s=60.0)
+
+
+_READ_ONE = READ_ALL.replace("ids=$($v list --all --uuid) || exit 1", '$v domstate "$1" >/dev/null || exit 1\nids=$1')
+
+
+def read_one(uuid: str) -> Command:
+    """As `read_all`, of one domain."""
+    return Command(("sh", "-c", _READ_ONE, "read-domain", uuid), changes=False, deadline_s=60.0)
+
+
+def define(xml: str) -> Command:
+    """Stores the definition; a domain that runs keeps what it started with until it stops."""
+    return virsh("define", "/dev/stdin", stdin=xml)
+
+
+def undefine(uuid: str, *, nvram: bool = False) -> Command:
+    """Never with its storage, which has its own way to go."""
+    return virsh("undefine", uuid, *(("--nvram",) if nvram else ()))
+
+
+def start(uuid: str) -> Command:
+    """A domain that runs already is as wanted."""
+    return Command(("sh", "-c", _START, "start-domain", uuid))
+
+
+_START = """\
+v='virsh -q -c qemu:///system'
+state=$($v domstate "$1") || exit 1
+case $state in running) ;; paused) $v resume "$1" ;; *) $v start "$1" ;; esac"""
+
+_STOP = """\
+v='virsh -q -c qemu:///system'
+state=$($v domstate "$1") || exit 1
+[ "$state" != 'shut off' ] || exit 0
+$v shutdown "$1" >/dev/null 2>&1
+tries=$(($2 * 5))
+while [ $tries -gt 0 ]; do
+    state=$($v domstate "$1") || exit 1
+    [ "$state" != 'shut off' ] || exit 0
+    sleep 0.2
+    tries=$((tries - 1))
+done
+$v destroy "$1" --graceful || { [ "$($v domstate "$1")" = 'shut off' ] || $v destroy "$1"; }"""
+
+
+def stop(uuid: str, seconds: int = SHUTDOWN_S) -> Command:
+    """Presses the power button, and ends the guest after that many seconds. One that is stopped is as wanted."""
+    return Command(("sh", "-c", _STOP, "stop-domain", uuid, str(seconds)), deadline_s=seconds + 60.0)
+
+
+def autostart(uuid: str, *, wanted: bool) -> Command:
+    return virsh("autostart", uuid, *(() if wanted else ("--disable",)))
+
+
+def rename(uuid: str, name: str) -> Command:
+    return virsh("domrename", uuid, name)
+
+
+def set_memory(uuid: str, size_kib: int) -> Command:
+    """The guest gives memory back by itself; it gets a moment to do so."""
+    return Command(("sh", "-c", _SET_MEMORY, "set-memory", uuid, str(size_kib)))
+
+
+_SET_MEMORY = """\
+v='virsh -q -c qemu:///system'
+$v setmem "$1" "$2" --live || exit 1
+tries=25
+until [ $tries -eq 0 ] || $v domstats --balloon "$1" | grep -q "balloon.current=$2\\$"; do
+    sleep 0.2
+    tries=$((tries - 1))
+done"""
+
+
+def set_cpus(uuid: str, count: int) -> Command:
+    return virsh("setvcpus", uuid, str(count), "--live")
+
+
+def resize_disk(uuid: str, target: str, size: int) -> Command:
+    return virsh("blockresize", uuid, target, f"{size}B")
+
+
+def change_medium(uuid: str, target: str, path: str) -> Command:
+    return virsh("change-media", uuid, target, path, "--update", "--live")
+
+
+def attach(uuid: str, device: str) -> Command:
+    """Plugs a device into the domain that runs."""
+    return virsh("attach-device", uuid, "/dev/stdin", "--live", stdin=device)
+
+
+_DETACH = """\
+v='virsh -q -c qemu:///system'
+there() { $v "$2" "$1" | awk -v item="$3" '{ for (i = 1; i <= NF; i++) if ($i == item) found = 1 } END { exit !found }'; }
+there "$1" "$2" "$3" || exit 0
+xml=$(cat)
+tries=$(($4 * 5))
+while there "$1" "$2" "$3"; do
+    if [ $((tries % 25)) -eq 0 ]; then printf '%s\\n' "$xml" | $v detach-device "$1" /dev/stdin --live >/dev/null; fi
+    [ $tries -gt 0 ] || { echo "the guest does not let go of $3" >&2; exit 1; }
+    sleep 0.2
+    tries=$((tries - 1))
+done"""
+
+
+def detach_disk(uuid: str, target: str, device: str) -> Command:
+    """Asks the guest to let go of a disk, again and again for some seconds; fails where it does not."""
+    return Command(("sh", "-c", _DETACH, "unplug", uuid, "domblklist", target, str(_RELEASE_S)), stdin=device)
+
+
+def detach_nic(uuid: str, mac: str, device: str) -> Command:
+    return Command(("sh", "-c", _DETACH, "unplug", uuid, "domiflist", mac, str(_RELEASE_S)), stdin=device)
