@@ -111,7 +111,7 @@ def in_disk_order(stated: Mapping[str, Fields]) -> list[str]:
 
 
 def add_seed(draft: Draft) -> None:
-    devices.add_disk(draft.tree, {"iso": storage.seed(draft.name)}, storage.seed(draft.name))
+    devices.add_seed(draft.tree, storage.seed(draft.name))
 
 
 def is_made_by_us(fields: Fields) -> bool:

@@ -75,6 +75,15 @@ def add_disk(tree: Tree, fields: Fields, path: str) -> Tree:
     return made
 
 
+def add_seed(tree: Tree, path: str) -> None:
+    """What cloud-init reads, as a disk that can't be written: most guests see one of virtio before any CD-ROM drive."""
+    made = add(child(tree, "devices"), "disk", type="file", device="disk")
+    add(made, "driver", name="qemu", type="raw")
+    add(made, "source", file=path)
+    add(made, "target", dev=_free_target(tree, "virtio"), bus="virtio")
+    add(made, "readonly")
+
+
 def _free_target(tree: Tree, bus: str) -> str:
     taken, prefix = disks(tree), _PREFIXES[bus]
     names = (prefix + _letters(number) for number in range(26 * 27))

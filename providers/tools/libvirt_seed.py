@@ -1,4 +1,4 @@
-"""What a machine reads at its first boot: a small CD of cloud-init's NoCloud, labelled `cidata`."""
+"""What a machine reads at its first boot: a small disk of cloud-init's NoCloud in the form of a CD, labelled `cidata`."""
 
 import json
 import re

@@ -405,3 +405,62 @@ def test_firewall_rules_know_a_machine_by_its_name_and_tags(tree: Tree, host: Li
     tree.write()
     assert tree.apply().exit_code == 0
     assert "vm1_0" not in host.run("nft", "list", "ruleset")
+
+
+def test_a_disk_made_with_dd_boots_as_an_image_and_the_image_stays_while_a_machine_is_made_of_it(
+    tree: Tree, host: LinuxHost, tmp_path: Path
+) -> None:
+    image = manifest("Image", "small", {"type": "vm", "source": {"path": str(boot_disk(tmp_path / "small.img"))}})
+    root = {"name": "root", "image": "small", "size": "4MiB"}
+    tree.converges(image, machine(disks=[root]))
+    boots()
+    assert host.run("zfs", "get", "-H", "-o", "value", "origin", "tank/vms/vm1/root").strip() == "tank/images/small@image"
+    assert Path("/var/lib/libvirt/images/vm1/root/disk.raw").stat().st_size == 4 << 20
+    tree.write(machine(disks=[root]))
+    assert tree.plan().blocked == [("dependents", "Image/small")]
+    tree.write()
+    assert tree.apply().exit_code == 0
+    assert host.domains() == ()
+    assert not [name for name in host.datasets() if name.startswith(("tank/vms/vm1", "tank/images/small"))]
+
+
+@pytest.fixture
+def linux_guest(tree: Tree, host: LinuxHost, vm_disk: Path) -> Callable[..., tuple[dict[str, Any], ...]]:
+    """The manifests of a machine with Linux that serves HTTP at 10.7.0.5, with its image."""
+    bridge(host)
+    image = manifest("Image", "small", {"type": "vm", "source": {"path": str(vm_disk)}})
+
+    def manifests(**spec: Any) -> tuple[dict[str, Any], ...]:
+        nics = spec.pop("nics", [NET0])
+        more = {
+            "memory": "96MiB",
+            "state": "running",
+            "hostname": "web1",
+            "nics": nics,
+            "disks": [{"name": "root", "image": "small"}],
+        }
+        return image, machine(**{**more, **spec})
+
+    return manifests
+
+
+def test_a_linux_guest_takes_its_name_and_address_from_its_seed_and_lets_go_of_a_nic(
+    tree: Tree, host: LinuxHost, linux_guest: Callable[..., tuple[dict[str, Any], ...]]
+) -> None:
+    tree.converges(*linux_guest())
+    boots()
+    assert "name=web1" in log()
+    peer = host.peer("br7", "10.7.0.9/24")
+    assert peer.reaches("10.7.0.5")
+    assert peer.run("busybox", "wget", "-q", "-O", "-", "http://10.7.0.5/").strip() == "web1"
+    before = started(host)
+    second = {"name": "net1", "over": "br7"}
+    tree.converges(*linux_guest(nics=[NET0, second]))
+    assert definition(host, now=True).count("<interface") == 2
+    tree.converges(*linux_guest(nics=[NET0]))
+    assert definition(host, now=True).count("<interface") == 1
+    assert "vm1_1" not in host.links()
+    tree.converges(*linux_guest(memory="88MiB"))
+    assert "<currentMemory unit='KiB'>90112" in definition(host, now=True)
+    assert tree.plan().document["hosts"][0]["pendingRestart"] == []
+    assert started(host) == before
