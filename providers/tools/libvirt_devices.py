@@ -109,6 +109,8 @@ def change_disk(tree: Tree, disk: Tree, changed: Fields) -> None:
             add(disk, "serial", str(changed["serial"]))
     if "media" in changed:
         disk.set("device", str(changed["media"]))
+        if changed["media"] == "cdrom" and attribute(disk, "target", "bus") == "virtio" and "model" not in changed:
+            changed = {**changed, "model": _CDROM_BUS}
         drop(disk, "readonly")
         if changed["media"] == "cdrom":
             add(disk, "readonly")
@@ -157,6 +159,7 @@ def read_nic(nic: Tree) -> dict[str, Value]:
         "link": (attribute(nic, "target", "dev") or None) if nic.get("type") == "ethernet" else None,
         "mac": attribute(nic, "mac", "address").lower(),
         "model": attribute(nic, "model", "type") or None,
+        "mtu": int(size) if (size := attribute(nic, "mtu", "size")).isdecimal() else None,
     }
 
 
@@ -166,6 +169,8 @@ def add_nic(tree: Tree, fields: Fields, mac: str, port: str) -> Tree:
     add(made, "mac", address=mac)
     add(made, "target", dev=port, managed="no")
     add(made, "model", type=str(fields.get("model") or "virtio"))
+    if (mtu := fields.get("mtu")) is not None:
+        add(made, "mtu", size=str(mtu))
     return made
 
 
@@ -180,6 +185,10 @@ def change_nic(nic: Tree, changed: Fields, port: str) -> None:
     target.set("managed", "no")
     if "mac" in changed:
         child(nic, "mac").set("address", str(changed["mac"]))
+    if "mtu" in changed:
+        drop(nic, "mtu")
+        if changed["mtu"] is not None:
+            add(nic, "mtu", size=str(changed["mtu"]))
     if "model" in changed:
         child(nic, "model").set("type", str(changed["model"]))
         drop(nic, "address")

@@ -18,7 +18,7 @@ from reconciler.provider.field import Acts
 _SECTOR = 512
 _NIC_MODELS = ("virtio", "e1000", "e1000e", "rtl8139", "vmxnet3", "ne2k_pci", "pcnet")
 
-_LIVE_OF_NICS = ("over", "vlan", "mtu", "maxBandwidth")
+_LIVE_OF_NICS = ("over", "vlan", "maxBandwidth")
 _FIRST_OF_NICS = ("gateways", "primary")
 _ACTS: Mapping[str, Acts] = {
     "hostname": Acts.FIRST_BOOT,
@@ -48,9 +48,9 @@ def acts(change: FieldChange, observed: Observed) -> Acts | None:
 
 
 def _nic_acts(item: str, field: str, observed: Observed) -> Acts:
-    if not field:
+    if not field or f"nics.{item}.mac" not in observed.fields:
         return Acts.LIVE
-    if observed.fields.get(f"nics.{item}.link") is None and f"nics.{item}.mac" in observed.fields:
+    if observed.fields.get(f"nics.{item}.link") is None:
         # libvirt plugged it in, and it comes to lie on a port of ours.
         return Acts.STAGED
     if field in _FIRST_OF_NICS or field == "ips":
@@ -62,12 +62,15 @@ def _nic_acts(item: str, field: str, observed: Observed) -> Acts:
 
 
 def _disk_acts(change: FieldChange, item: str, field: str, observed: Observed) -> Acts:
-    if not field:
-        model = observed.fields.get(f"disks.{item}.model")
-        if change.after is None:
-            # What runs must let go of its data, and only a guest that is stopped is sure to have done so.
-            return Acts.RESTART
-        return Acts.STAGED if model not in (None, "virtio") else Acts.LIVE
+    if not field and change.after is None:
+        # What runs must let go of its data, and only a guest that is stopped is sure to have done so.
+        return Acts.RESTART
+    if f"disks.{item}.target" not in observed.fields:
+        # Only disks of virtio can be plugged in.
+        slow = (
+            field == "iso" or (field == "model" and change.after != "virtio") or (field == "media" and change.after == "cdrom")
+        )
+        return Acts.STAGED if slow else Acts.LIVE
     if field in ("size", "iso") or field.startswith("properties."):
         return Acts.LIVE
     return Acts.STAGED

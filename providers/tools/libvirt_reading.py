@@ -199,6 +199,9 @@ def _tell_disks(
         names.append(name)
         if name in notes.disks:
             item |= _inner(notes, "disks", name)
+            if item["path"] == storage_of.file(domain.name, name):
+                # A disk of ours that looks like a CD-ROM is no file of somebody else.
+                item.pop("iso", None)
         item["target"] = attribute(disk, "target", "dev")
         if item.get("path") in around.files and "iso" not in item and "volume" not in item:
             item["size"] = around.files[str(item["path"])]

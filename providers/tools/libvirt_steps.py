@@ -267,7 +267,7 @@ def _grow(draft: Draft, *, live: bool) -> Iterator[Step]:
 
 _OF_PORTS = {
     "over": (linux_ports.OVER, linux_ports.FILTER, linux_ports.MAC, linux_ports.MARK, linux_ports.UP),
-    "mtu": (linux_ports.MTU,),
+    "mtu": (linux_ports.MTU, linux_ports.MARK),
     "vlan": (linux_ports.VLAN,),
     "maxBandwidth": (linux_ports.MAX_BANDWIDTH, linux_ports.FILTER),
     "mac": (linux_ports.MAC, linux_ports.FILTER, linux_ports.MARK),
@@ -323,7 +323,8 @@ def _put_in(draft: Draft) -> Iterator[Step]:
     for head, added in (("disks", draft.added_disks), ("nics", draft.added_nics)):
         for name, device in added.items():
             field = change.field(f"{head}.{name}")
-            if field is not None and field.effect is Effect.IN_PLACE:
+            plugs = head == "nics" or attribute(device, "target", "bus") == "virtio"
+            if field is not None and field.effect is Effect.IN_PLACE and plugs:
                 yield Step(virsh.attach(uuid, written(device)))
     for name, port in draft.ports():
         if name in draft.added_nics:
