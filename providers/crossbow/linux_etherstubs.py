@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from providers.crossbow.kinds import BROKEN
-from providers.tools.linux_link_steps import alias, batch, make_link, remove_bridge, rename_links, unmark
+from providers.tools.linux_link_steps import alias, batch, keep_host_out, make_link, remove_bridge, rename_links, unmark
 from providers.tools.linux_links import Link
 from providers.tools.linux_marks import LinkMark, read_alias
 from reconciler.model.change import NAME, Change, Verb
@@ -45,7 +45,8 @@ def steps(change: Change, *, keeps_vlans_apart: bool) -> Iterator[Step]:
         case Verb.UPDATE | Verb.ADOPT | Verb.RESTORE:
             if (renamed := change.field(NAME)) is not None:
                 yield Step(rename_links({str(renamed.before): name}))
-            yield Step(batch(f"link set dev {name} {alias(_mark(change))}{_mtu_after(change)} up"))
+            line = f"link set dev {name} {alias(_mark(change))}{_mtu_after(change)} up"
+            yield Step(keep_host_out(name, line) if change.field(BROKEN) is not None else batch(line))
         case Verb.FORGET:
             yield Step(unmark(name))
         case Verb.TRASH:
@@ -59,9 +60,9 @@ def _create(change: Change, *, keeps_vlans_apart: bool) -> Iterator[Step]:
     # Until somebody changes it, the MTU of a bridge follows the smallest of its ports'; setting what it has is no change.
     stated = change.resource.fields.get("mtu")
     mtu = stated if isinstance(stated, int) else DEFAULT_MTU
-    settings_after = (f"link set dev {name} {alias(mark)} mtu {mtu - 1}", f"link set dev {name} mtu {mtu} up")
     making = f"link add name {name} address {mark.mac} type bridge {settings}"
-    yield Step(make_link(name, mark, mark.mac, making, *settings_after))
+    yield Step(make_link(name, mark, mark.mac, making, f"link set dev {name} {alias(mark)}"))
+    yield Step(keep_host_out(name, f"link set dev {name} mtu {mtu - 1}", f"link set dev {name} mtu {mtu} up"))
 
 
 def _mark(change: Change) -> LinkMark:

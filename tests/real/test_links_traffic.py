@@ -138,6 +138,24 @@ def test_a_limit_holds_and_changes_under_a_running_stream(tree: Tree, host: Linu
     assert free > 200e6
 
 
+def test_the_host_has_no_part_in_an_etherstub(tree: Tree, host: LinuxHost, guest: Peer) -> None:
+    tree.converges(manifest("Etherstub", "es0"), vnic())
+    plugged(guest)
+    host.run("ip", "link", "add", "br0", "type", "bridge")
+    host.run("ip", "link", "set", "br0", "up")
+    host.run("ip", "addr", "add", "192.0.2.1/24", "dev", "br0")
+    guest.run("ip", "route", "add", "192.0.2.1", "dev", "vnic0g")
+
+    def answers() -> bool:
+        asked = guest.ask("busybox", "arping", "-c", "1", "-w", "1", "-I", "vnic0g", "192.0.2.1")
+        return "Received 1 " in asked.stdout
+
+    assert not answers()
+    assert "inet6" not in host.run("ip", "addr", "show", "dev", "es0")
+    host.run("sh", "-c", "echo 0 >/proc/sys/net/ipv4/conf/es0/rp_filter")
+    assert answers(), "that is what would happen otherwise"
+
+
 def test_two_etherstubs_do_not_reach_each_other(tree: Tree, host: LinuxHost, guest: Peer) -> None:
     tree.converges(manifest("Etherstub", "es0"), manifest("Etherstub", "es1"), vnic())
     plugged(guest)
