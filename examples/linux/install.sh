@@ -18,7 +18,7 @@ images            xz-utils               xz
 cloud-init-seeds  genisoimage            genisoimage
 example-images    busybox-static         busybox
 example-images    e2fsprogs              mkfs.ext4
-example-images    lz4                    lz4
+example-images    binutils               as ld
 '
 [ "${1:-}" != --tests ] || parts="$parts
 bandwidth-tests   iperf3                 iperf3

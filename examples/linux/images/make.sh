@@ -11,9 +11,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 out=${1:-$here/../../../build/images}
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
-for tool in apt-get apt-cache dpkg dpkg-deb busybox tar mkfs.ext4 python3; do
+for tool in apt-get apt-cache dpkg-deb busybox tar mkfs.ext4 as ld python3; do
     command -v $tool >/dev/null 2>&1 || {
-        echo "$tool is needed to make images; remedy: on Debian, sudo apt-get install busybox-static e2fsprogs python3" >&2
+        echo "$tool is needed to make images; remedy: on Debian, sudo apt-get install busybox-static e2fsprogs binutils python3" >&2
         exit 1
     }
 done
@@ -29,15 +29,10 @@ if [ "$(cat "$out/made-of" 2>/dev/null)" = "$made_of" ] && [ -s "$out/zone.tar" 
 fi
 work=$(mktemp -d "$out/.work.XXXXXX")
 trap 'rm -rf "$work"' EXIT INT TERM
-mkdir "$work/packages" "$work/kernel" "$work/tools" "$work/busybox"
-(cd "$work/packages" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download "$kernel" busybox-static syslinux syslinux-common mtools dosfstools fdisk)
+mkdir "$work/packages" "$work/kernel" "$work/busybox"
+(cd "$work/packages" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download "$kernel" busybox-static)
 dpkg-deb -x "$work"/packages/linux-image-*.deb "$work/kernel"
 dpkg-deb -x "$work"/packages/busybox-static*.deb "$work/busybox"
-for package in syslinux mtools dosfstools fdisk; do
-    for file in "$work"/packages/$package*.deb; do dpkg-deb -x "$file" "$work/tools"; done
-done
-PATH=$work/tools/usr/bin:$work/tools/usr/sbin:$work/tools/sbin:$PATH
-export PATH
 cp "$work"/kernel/boot/vmlinuz-* "$work/vmlinuz"
 busybox=$work/busybox/bin/busybox
 
@@ -69,25 +64,26 @@ find "$work/initrd" -exec touch -h -d @0 {} +
 (cd "$work/initrd" && find . | LC_ALL=C sort | busybox cpio -o -H newc -R 0:0 2>/dev/null) >"$work/initrd.cpio"
 python3 "$here/vmlinux.py" "$work/vmlinuz" "$work/vmlinux"
 
-# The disk: a boot loader, kernel and RAM disk on the first partition, what the machine keeps on the second.
-disk=$work/vm.raw boot_mib=28 disk_mib=64
+# The disk: what is booted lies at fixed places from sector 2048 on, what the machine keeps on the second partition.
+disk=$work/vm.raw disk_mib=64 first=2048 data=$((28 * 2048))
+sectors() { echo $((($(stat -c %s "$1") + 511) / 512)); }
+setup=$(($(od -An -tu1 -j 497 -N 1 "$work/vmlinuz") + 1))
+initrd=$((first + $(sectors "$work/vmlinuz")))
+[ $((initrd + $(sectors "$work/initrd.cpio"))) -le $data ] || { echo "this kernel is too large for the disk" >&2; exit 1; }
+as --32 -o "$work/boot.o" "$here/boot.S" --defsym SETUP_LBA=$first --defsym SETUP_SECTORS=$setup \
+    --defsym KERNEL_LBA=$((first + setup)) --defsym KERNEL_SECTORS=$((initrd - first - setup)) --defsym INITRD_LBA=$initrd \
+    --defsym INITRD_SECTORS="$(sectors "$work/initrd.cpio")" --defsym INITRD_BYTES="$(stat -c %s "$work/initrd.cpio")" \
+    --defsym DATA_LBA=$data --defsym DATA_SECTORS=$((disk_mib * 2048 - data))
+ld -m elf_i386 -Ttext 0x7c00 --oformat binary -e start -o "$work/boot" "$work/boot.o"
+printf '%s\0' 'console=ttyS0 quiet panic=1 mitigations=off tsc=reliable no_timer_check nokaslr' >"$work/line"
 truncate -s ${disk_mib}M "$disk"
-printf 'label: dos\nlabel-id: 0x7265636f\nstart=2048,size=%s,type=6,bootable\nstart=%s,type=83\n' \
-    $((boot_mib * 2048)) $((boot_mib * 2048 + 2048)) | sfdisk -q "$disk"
-dd if="$work/tools/usr/lib/syslinux/mbr/mbr.bin" of="$disk" bs=440 count=1 conv=notrunc status=none
-mkfs.fat -F 16 -s 8 -i 7265636f --offset 2048 "$disk" $((boot_mib * 1024)) >"$work/said" 2>&1 || {
-    cat "$work/said" >&2
-    exit 1
-}
-printf 'DEFAULT linux\nPROMPT 0\nTIMEOUT 0\nLABEL linux\n  KERNEL vmlinuz\n  INITRD initrd\n  APPEND %s\n' \
-    'console=ttyS0 quiet panic=1 mitigations=off tsc=reliable no_timer_check nokaslr' >"$work/syslinux.cfg"
-export MTOOLS_SKIP_CHECK=1
-mcopy -i "$disk@@1M" "$work/vmlinuz" ::vmlinuz
-mcopy -i "$disk@@1M" "$work/initrd.cpio" ::initrd
-mcopy -i "$disk@@1M" "$work/syslinux.cfg" ::syslinux.cfg
-syslinux --offset 1048576 --install "$disk"
-mkfs.ext4 -q -F -U 7265636f-6e63-696c-6572-000000000001 -O ^has_journal -E offset=$(((boot_mib + 1) * 1048576)) "$disk" \
-    $(((disk_mib - boot_mib - 1) * 1024))k
+put() { dd if="$1" of="$disk" bs=512 seek="$2" conv=notrunc status=none; }
+put "$work/boot" 0
+put "$work/line" 1
+put "$work/vmlinuz" $first
+put "$work/initrd.cpio" $initrd
+mkfs.ext4 -q -F -U 7265636f-6e63-696c-6572-000000000001 -O ^has_journal -E offset=$((data * 512)) "$disk" \
+    $(((disk_mib * 2048 - data) / 2))k
 
 for image in zone.tar initrd.cpio vmlinux vm.raw; do mv "$work/$image" "$out/$image"; done
 (cd "$out" && sha256sum zone.tar vm.raw >SHA256SUMS)
