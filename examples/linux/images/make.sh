@@ -3,7 +3,6 @@
 #
 #   zone.tar      a busybox root that serves HTTP, for a zone
 #   vm.raw        a disk of 64 MiB that boots to an HTTP server in seconds, even without KVM; for a virtual machine
-#   vmlinux, initrd.cpio   the same to be started by QEMU itself (-kernel), a second sooner
 #
 #   examples/linux/images/make.sh [FOLDER]      [default: build/images]
 set -eu
@@ -11,9 +10,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 out=${1:-$here/../../../build/images}
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
-for tool in apt-get apt-cache dpkg-deb busybox tar mkfs.ext4 as ld python3; do
+for tool in apt-get apt-cache dpkg-deb busybox tar mkfs.ext4 as ld; do
     command -v $tool >/dev/null 2>&1 || {
-        echo "$tool is needed to make images; remedy: on Debian, sudo apt-get install busybox-static e2fsprogs binutils python3" >&2
+        echo "$tool is needed to make images; remedy: on Debian, sudo apt-get install busybox-static e2fsprogs binutils" >&2
         exit 1
     }
 done
@@ -62,7 +61,6 @@ for module in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev vir
 done
 find "$work/initrd" -exec touch -h -d @0 {} +
 (cd "$work/initrd" && find . | LC_ALL=C sort | busybox cpio -o -H newc -R 0:0 2>/dev/null) >"$work/initrd.cpio"
-python3 "$here/vmlinux.py" "$work/vmlinuz" "$work/vmlinux"
 
 # The disk: what is booted lies at fixed places from sector 2048 on, what the machine keeps on the second partition.
 disk=$work/vm.raw disk_mib=64 first=2048 data=$((28 * 2048))
@@ -85,7 +83,7 @@ put "$work/initrd.cpio" $initrd
 mkfs.ext4 -q -F -U 7265636f-6e63-696c-6572-000000000001 -O ^has_journal -E offset=$((data * 512)) "$disk" \
     $(((disk_mib * 2048 - data) / 2))k
 
-for image in zone.tar initrd.cpio vmlinux vm.raw; do mv "$work/$image" "$out/$image"; done
+for image in zone.tar vm.raw; do mv "$work/$image" "$out/$image"; done
 (cd "$out" && sha256sum zone.tar vm.raw >SHA256SUMS)
 echo "$made_of" >"$out/made-of"
 echo "$out: zone.tar and vm.raw made"
