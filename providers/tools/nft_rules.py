@@ -1,4 +1,4 @@
-"""Firewall rules of guests in table `bridge reconciler` (`nft_firewall`): what stands in nft for a rule in fwadm's sense.
+"""Firewall rules of guests in table `bridge reconciler` (`nft_bridge`): what stands in nft for a rule in fwadm's sense.
 
 A rule NAME has up to three chains:
 
@@ -18,24 +18,23 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from providers.tools.fwadm_rules import ALL, ALL_GUESTS, ANY, GUEST, TAG, WITH_TYPES, Rule
-from providers.tools.nft_firewall import (
+from providers.tools.nft_bridge import (
     FAMILY,
     GUESTS,
     IN_USE,
     NAME,
     OPENED,
+    RESTORE,
     RULES_IN,
     RULES_OUT,
     SERVED,
     TABLE,
     TIDY,
-    base_lines,
     damage,
-    guest_set,
     key,
     show,
-    tag_set,
 )
+from providers.tools.nft_firewall import guest_set, tag_set
 from providers.tools.nft_text import SeenTable, read_table, values
 from reconciler.model.command import Command
 from reconciler.model.errors import InvalidValue
@@ -89,11 +88,11 @@ def unspeakable(target: str) -> str:
 
 def write(written: Written) -> Command:
     """Makes the rule, or replaces all that there was of it, in one transaction that also restores what all rules share."""
-    lines = [*base_lines(), *(f"add set {TABLE} {name} {{ type ifname; }}" for name in sets_needed(written.rule))]
+    lines = [f"add set {TABLE} {name} {{ type ifname; }}" for name in sets_needed(written.rule)]
     for chain, rules in chains(written).items():
         lines.append(f"add chain {TABLE} {chain}")
         lines += [f'add rule {TABLE} {chain} {rule} comment "{comment}"' for rule, comment in rules]
-    return Command(("sh", "-c", _REPLACE, "write-rule", written.name), stdin="".join(f"{line}\n" for line in lines))
+    return Command(("sh", "-c", _WRITE, "write-rule", written.name), stdin="".join(f"{line}\n" for line in lines))
 
 
 def delete(name: str) -> Command:
@@ -101,27 +100,29 @@ def delete(name: str) -> Command:
     return Command(("sh", "-c", _DELETE, "delete-rule", name))
 
 
-_REPLACE = f"""\
+_REWRITE = f"""\
+{show("table")}[ -n "$shown" ] || [ "$0" = write-rule ] || exit 0
 set -f
-{show("table")}lines=$(cat)
-kept=$(printf '%s\\n' "$lines" | awk '$1 == "add" && $2 == "chain" && $5 ~ "^(in|out)/[0-9]" {{ print $5 }}')
+lines=$(cat)
+kept=$(printf '%s\\n' "$lines" | awk '$1 == "add" && $2 == "chain" {{ print $5 }}' | grep -v '^{_OWN}')
+old=
+for chain in $(printf '%s\\n' "$shown" | awk '$1 == "chain" {{ print $2 }}'); do
+    case $chain in
+    {_OWN}"$1" | in/*/*/"$1" | out/*/*/"$1") old="$old $chain" ;;
+    in/* | out/*) kept="$kept $chain" ;;
+    esac
+done
 {{
-    if [ -n "$shown" ]; then
-        printf 'add chain {TABLE} %s\\nflush chain {TABLE} %s\\n' {RULES_IN} {RULES_IN} {RULES_OUT} {RULES_OUT}
-        for chain in $(printf '%s\\n' "$shown" | awk '$1 == "chain" {{ print $2 }}'); do
-            case $chain in
-            {_OWN}"$1" | in/*/*/"$1" | out/*/*/"$1") printf '%s chain {TABLE} %s\\n' flush $chain delete $chain ;;
-            in/* | out/*) kept="$kept $chain" ;;
-            esac
-        done
-    fi
+    printf '%s\\n' "$base" 'flush chain {TABLE} {RULES_IN}' 'flush chain {TABLE} {RULES_OUT}'
+    for chain in $old; do printf '%s chain {TABLE} %s\\n' flush $chain delete $chain; done
     printf '%s\\n' "$lines"
     printf '%s\\n' $kept | grep '^in/' | sort -t / -k 2,2nr -k 3,3 -k 4 | sed 's|.*|add rule {TABLE} {RULES_IN} jump &|'
     printf '%s\\n' $kept | grep '^out/' | sort -t / -k 2,2nr -k 3,3r -k 4 | sed 's|.*|add rule {TABLE} {RULES_OUT} jump &|'
-}} | nft -f -"""
+}} | nft -f - || exit
+"""
 """In one transaction: all chains of a rule (`$1`) go, the lines come, and the jumps are made anew in the order of the names."""
 
-_DELETE = f'{show("table")}[ -n "$shown" ] || exit 0\n{_REPLACE} || exit\n{TIDY}'
+_WRITE, _DELETE = RESTORE + _REWRITE, RESTORE + _REWRITE + TIDY
 
 
 def chains(written: Written) -> dict[str, tuple[tuple[str, str], ...]]:

@@ -13,11 +13,14 @@ def why(kind: Kind, fields: tuple[FieldChange, ...], row: LedgerRow | None, rena
     of_mark = [_why_marked(field, rename) for field in fields if field.name in OF_MARK]
     incomplete = [field for field in fields if field.name in kind.completion]
     left = [
-        f"{field.name} is {shown(kind.rule(field.name), field.before)}, as an unfinished action leaves it"
-        for field in incomplete
+        f"{field.name} is {shown(kind.rule(field.name), field.before)}, as {_who_left(kind, field)} it" for field in incomplete
     ]
     rest = tuple(field for field in fields if field.name not in OF_MARK and field not in incomplete)
     return ", and ".join((*of_mark, *left, *([_why_differing(rest, row)] if rest else [])))
+
+
+def _who_left(kind: Kind, field: FieldChange) -> str:
+    return "somebody or an unfinished action left" if field.name in kind.lasting else "an unfinished action leaves"
 
 
 OF_MARK = frozenset({NAME, MARK, PROTECT, ON_REMOVAL, RESTART})
