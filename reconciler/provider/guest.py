@@ -222,6 +222,9 @@ def check_guest(fields: Fields) -> None:
     nics = items_of(fields, "nics")
     for name, nic in nics.items():
         _check_plug(name, nic)
+        if "vnic" in nic and fields.get("firewallEnabled") is True:
+            cause = f"no firewall rule acts on nic {name}, which takes a VNIC of the host"
+            raise InvalidValue(cause, remedy="state over instead of vnic, or firewallEnabled: false", field=f"nics.{name}.vnic")
     primary = [name for name, nic in nics.items() if nic.get("primary")]
     if len(primary) > 1:
         raise InvalidValue(

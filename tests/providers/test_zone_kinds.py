@@ -170,6 +170,11 @@ def test_an_image_named_by_uuid_is_its_uuid_in_lower_case(image: str) -> None:
         ("nics: [{name: net0}]", "spec.nics.0", "nic net0 is plugged into nothing"),
         ("nics: [{name: net0, over: a, vnic: b}]", "spec.nics.0.vnic", "nic net0 has both over and vnic"),
         (
+            "nics: [{name: net0, vnic: b}], firewallEnabled: true",
+            "spec.nics.0.vnic",
+            "no firewall rule acts on nic net0, which takes a VNIC of the host",
+        ),
+        (
             "nics: [{name: a, over: x, primary: true}, {name: b, over: x, primary: true}]",
             "spec.nics.1.primary",
             "a and b are both primary",
