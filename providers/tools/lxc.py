@@ -84,15 +84,34 @@ umask 077
 cat >"$1/config.new" && sync "$1/config.new" && mv -f "$1/config.new" "$1/config\""""
 
 _START = """\
-folder=$1/$2
+folder=$1/$2 log=$1/$2/log
 umask 077
 [ "$3" != write ] || cat >"$folder/config.new" || exit
 umask 022
-if lxc-start -P "$1" -n "$2"; then
+begin() {
+    logged=0
+    [ ! -s "$log" ] || logged=$(wc -c <"$log")
+    said=$(lxc-start -P "$path" -n "$name" 2>&1)
+}
+# What a start that failed, or a monitor that was killed, left empty: LXC does not take over a control group that is there.
+sweep() {
+    group=$(sed -n 's/^lxc.cgroup.dir.container = lxc.payload.//p' "$folder/config")
+    swept=1
+    for place in /sys/fs/cgroup/lxc.[mp]*."$group" /sys/fs/cgroup/*/lxc.[mp]*."$group"; do
+        [ -z "$group" ] || [ ! -d "$place" ] || ! find "$place" -depth -type d -exec rmdir {} + 2>/dev/null || swept=0
+    done
+    return $swept
+}
+path=$1 name=$2
+if begin || { sweep && begin; }; then
     [ "$3" != write ] || exec mv -f "$folder/config.new" "$folder/config"
     exit 0
 fi
-grep -ahs ' ERROR ' "$folder/log" | tail -n 6 | sed 's/.* - //' >&2
+why=$(tail -c "+$((logged + 1))" "$log" 2>/dev/null | grep -a ' ERROR ' | sed 's/.* - //' | head -n 3)
+echo "the container failed to start" >&2
+echo "${why:-$said}" >&2
+sleep 0.2
+sweep
 exit 1"""
 
 _STOP = """\

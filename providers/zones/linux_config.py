@@ -232,7 +232,7 @@ def _pre_start(config: Config, folder: str, datasets: tuple[str, ...]) -> str:
     )
     parts = [keep]
     if files := tuple(_files(config)):
-        parts.append(f"e={shlex.quote(root_of(config) + '/etc')}; if [ -d $e ] && [ ! -L $e ]; then {' '.join(files)} fi")
+        parts.append(f'e={shlex.quote(root_of(config) + "/etc")}; if [ -d "$e" ] && [ ! -L "$e" ]; then {" ".join(files)} fi')
     if datasets:
         parts.append(
             f"for d in {' '.join(map(shlex.quote, datasets))}; do m=$(zfs get -H -o value mountpoint $d);"
@@ -248,16 +248,16 @@ def _files(config: Config) -> Iterator[str]:
     """Commands that write files below `$e`, each ending in `;`."""
     if config.get(ROOT) is not None and (hostname := config.get(_HOSTNAME)):
         # What is no plain file leads elsewhere, or keeps us waiting.
-        plain = "{ [ ! -L $e/hostname ] && { [ ! -e $e/hostname ] || [ -f $e/hostname ]; }; }"
-        yield f"{plain} || rm -f $e/hostname; echo {shlex.quote(hostname)} >$e/hostname;"
+        plain = '{ [ ! -L "$e/hostname" ] && { [ ! -e "$e/hostname" ] || [ -f "$e/hostname" ]; }; }'
+        yield f'{plain} || rm -f "$e/hostname"; echo {shlex.quote(hostname)} >"$e/hostname";'
     domain, resolvers = _read_comment(config, "dnsDomain"), _read_comment(config, "resolvers")
     lines = [f"echo search {shlex.quote(str(domain))};"] if domain is not None else []
     if isinstance(resolvers, tuple):
         lines += [f"echo nameserver {resolver};" for resolver in resolvers]
     elif lines:
-        lines.append("[ -L $e/resolv.conf ] || grep -sv ^search $e/resolv.conf;")
+        lines.append('[ -L "$e/resolv.conf" ] || grep -sv ^search "$e/resolv.conf";')
     if lines:
-        yield f"rm -f $e/resolv.new; {{ {' '.join(lines)} }} >$e/resolv.new; mv -f $e/resolv.new $e/resolv.conf;"
+        yield f'rm -f "$e/resolv.new"; {{ {" ".join(lines)} }} >"$e/resolv.new"; mv -f "$e/resolv.new" "$e/resolv.conf";'
 
 
 def waiting(config: Config, started: Config | None, host: LxcHost) -> tuple[str, ...]:
