@@ -66,6 +66,9 @@ def _check_nic(rest: str, value: Value, host: LxcHost) -> None:
             remedy="give the nic a shorter name",
         )
     match field:
+        case "over" if host.links.missing:
+            missing = ", ".join(host.links.missing)
+            raise InvalidValue(f"the host has no {missing}, which nics need", remedy="install iproute2 and nftables")
         case "model":
             raise InvalidValue("the nics of a zone have no model", remedy="remove model")
         case "vlan" if value == 1:

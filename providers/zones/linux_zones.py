@@ -39,7 +39,9 @@ class LxcZones:
         if "Zone" not in fields or self.host is None:
             return ()
         types = ("filesystem",) if self.host.gets_by_type else None
-        found = [lxc.ZONES, probe(ROOTS, *zfs.get(ROOT_PROPERTIES, types=types)), *linux_ports.probes()]
+        found = [lxc.ZONES, probe(ROOTS, *zfs.get(ROOT_PROPERTIES, types=types))]
+        if not self.host.links.missing:
+            found += linux_ports.probes()
         if fields["Zone"] & {REMOVAL, EVERY_FIELD}:
             found.append(probe(SNAPSHOTS, *zfs.list_snapshots()))
         return tuple(found)
@@ -51,7 +53,7 @@ class LxcZones:
         snapshots = rows(outputs[SNAPSHOTS].stdout, ("name", "userrefs")) if SNAPSHOTS in outputs else ()
         around = surroundings(
             read_rows(outputs[ROOTS].stdout, ROOT_PROPERTIES),
-            linux_ports.read_ports(outputs),
+            linux_ports.read_ports(outputs) if not self.host.links.missing else None,
             ((name, holds not in ("0", "-")) for name, holds in snapshots),
         )
         return tuple(read_zone(one, listing, around, self.host, fields["Zone"]) for one in listing.containers.values())

@@ -283,6 +283,26 @@ def test_a_container_of_somebody_else_is_told_of_and_taken_over_with_its_own_lin
     assert tree.observe()["Zone/old"]["owner"] is None
 
 
+@pytest.mark.usefixtures("image")
+def test_a_container_on_a_dataset_that_was_taken_over_is_removed_with_it(tree: Tree, zone_root: Path) -> None:
+    tree.host.run("zfs", "create", "-o", f"mountpoint={tree.host.scratch}/old", "tank/old")
+    tree.host.run("cp", "-a", f"{zone_root}/.", f"{tree.host.scratch}/old/")
+    (CONTAINERS / "old").mkdir()
+    lines = [
+        "lxc.include = /usr/share/lxc/config/common.conf", f"lxc.rootfs.path = dir:{tree.host.scratch}/old",
+        "lxc.uts.name = old", "lxc.apparmor.profile = unconfined",
+    ]  # fmt: skip
+    (CONTAINERS / "old/config").write_text("\n".join(lines) + "\n")
+
+    tree.converges(manifest("Zone", "old", {"state": "running"}, lifecycle={"adopt": "once"}))
+    ready(tree.host, "old")
+    assert tree.host.run("zfs", "get", "-H", "-o", "value", "dev.reconciler:key", "tank/old") == "Zone/old\n"
+
+    tree.converges(manifest("Dataset", "tank/other"))
+    assert "tank/old" not in tree.host.datasets()
+    assert tree.host.containers() == ()
+
+
 @pytest.mark.usefixtures("image", "bridge")
 def test_a_zone_is_renamed_with_its_root_and_its_ports(tree: Tree) -> None:
     nics = [{"name": "net0", "over": "br0", "ips": ["10.7.0.1/24"]}]
