@@ -11,7 +11,7 @@ _NOW, _LATER, _LOOK, _NEVER = RetryClass.NOW, RetryClass.LATER, RetryClass.LOOK_
 TABLE = (
     said(
         "libvirt does not answer",
-        "start libvirtd on the host (`systemctl start libvirtd`; without systemd as docs/linux.md says)",
+        "start libvirtd on the host (`systemctl start libvirtd`; without systemd as docs/libvirt.md says)",
         _LATER,
         "failed to connect to the hypervisor",
         "Failed to connect socket",
