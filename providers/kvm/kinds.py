@@ -193,11 +193,10 @@ def _check_machine(fields: Fields) -> None:
     vmadm_native.check_kept(fields, is_vm=True)
     if isinstance(engine, str) and engine in vmadm_native.VM_BRANDS:
         vmadm_native.check_brand(fields, engine)
-    if engine == "kvm" and "firmware" in fields:
-        raise InvalidValue("kvm has no choice of firmware", remedy="remove firmware, or write engine: bhyve", field="firmware")
 
 
-_MODELS = {"bhyve": ("virtio", "ahci", "nvme"), "kvm": ("virtio", "scsi", "ide")}
+_MODELS = {"bhyve": ("virtio", "ahci", "nvme")}
+"""Of engines that are alike wherever they are; kvm is one thing on SmartOS and another on Linux."""
 
 
 def _check_disk(path: str, disk: Fields, engine: str) -> None:
@@ -221,9 +220,6 @@ def _check_disk(path: str, disk: Fields, engine: str) -> None:
     if model is not None and model not in _MODELS.get(engine, (model,)):
         remedy = f"write one of {', '.join(_MODELS[engine])}"
         raise InvalidValue(f"{engine} has no disks of model {model}", remedy=remedy, field=f"{path}.model")
-    if engine == "kvm" and {"image", "size"} <= disk.keys():
-        cause = "kvm can't grow a disk made of an image"
-        raise InvalidValue(cause, remedy="remove size, or write engine: bhyve", field=f"{path}.size")
 
 
 def _claims(name: str, fields: Fields) -> Iterator[Claim]:

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import assert_never
 
 from providers.tools import vmadm, vmadm_fields, vmadm_marks, zfs
-from providers.tools.vmadm_create import create_payload
+from providers.tools.vmadm_changes import item_changes, stated_items
+from providers.tools.vmadm_create import create_payload, stated_fields
 from providers.tools.vmadm_detaching import put_aside, put_back, volumes_aside
 from providers.tools.vmadm_items import resolved_image
 from providers.tools.vmadm_native import Json
@@ -29,6 +30,7 @@ from providers.tools.vmadm_update import (
 )
 from reconciler.model.change import RESTART, STATE, Change, Effect, Verb
 from reconciler.model.command import Command, Step
+from reconciler.model.errors import ReconcilerError
 from reconciler.provider.field import Acts
 from reconciler.provider.guest import FINISHED
 
@@ -38,9 +40,33 @@ _AUTOBOOT = "autoboot"
 def steps(change: Change, pools: frozenset[str] | None) -> tuple[Step, ...]:
     """The commands of a change in order. `pools` are those of the host, None where nobody could tell.
 
-    ReconcilerError where nothing says in which pool a new guest is to lie.
+    ReconcilerError where nothing says in which pool a new guest is to lie, and for what the kvm of SmartOS has not got.
     """
+    _refuse_for_kvm(change)
     return tuple(_steps(change, pools))
+
+
+_KVM_MODELS = ("virtio", "scsi", "ide")
+
+
+def _refuse_for_kvm(change: Change) -> None:
+    """ReconcilerError for what is stated of a guest of kvm and only another engine can have."""
+    stated = stated_fields(change)
+    is_new = change.verb in (Verb.CREATE, Verb.REPLACE)
+    engine = stated.get("engine") if is_new else there(change).fields.get("engine")
+    if change.key.kind != "VirtualMachine" or change.resource is None or engine != "kvm":
+        return
+    if "firmware" in stated:
+        raise ReconcilerError("kvm has no choice of firmware", remedy="remove firmware, or write engine: bhyve")
+    disks = stated_items(change, "disks")
+    for name, disk in disks.items():
+        if (model := disk.get("model")) is not None and model not in _KVM_MODELS:
+            remedy = f"write one of {', '.join(_KVM_MODELS)}"
+            raise ReconcilerError(f"disk {name}: kvm has no disks of model {model}", remedy=remedy)
+    for name in disks if is_new else item_changes(change, "disks").added:
+        if {"image", "size"} <= disks[name].keys():
+            cause = f"disk {name}: kvm can't grow a disk made of an image"
+            raise ReconcilerError(cause, remedy="remove size, or write engine: bhyve")
 
 
 def _steps(change: Change, pools: frozenset[str] | None) -> Iterator[Step]:

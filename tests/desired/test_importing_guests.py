@@ -82,9 +82,8 @@ def test_a_zone_is_written_with_nics_mounts_maps_and_native_settings() -> None:
 def test_what_the_items_of_a_machine_can_not_say_together_is_left_out_by_name() -> None:
     found, read = written("VirtualMachine", MACHINE)
 
-    left_out = {"disks.disk0.size", "disks.disk1.size", "metadata.root_authorized_keys"}
+    left_out = {"disks.disk1.size", "metadata.root_authorized_keys"}
     assert read.fields == {name: value for name, value in MACHINE.items() if name not in left_out}
-    assert "# Not stated: disks.disk0.size, for kvm can't grow a disk made of an image.\n" in found.text
     assert "# Not stated: disks.disk1.size, for a disk can't be volume and size at once.\n" in found.text
 
 

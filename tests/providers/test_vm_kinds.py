@@ -123,13 +123,7 @@ def test_a_disk_grows_and_keeps_what_it_was_made_of() -> None:
             "spec.disks.1.volume",
             "b and a take the same volume t/v",
         ),
-        (
-            "engine: kvm, disks: [{name: a, image: i, size: 1GiB}]",
-            "spec.disks.0.size",
-            "kvm can't grow a disk made of an image",
-        ),
         ("engine: bhyve, disks: [{name: a, size: 1GiB, model: ide}]", "spec.disks.0.model", "bhyve has no disks of model ide"),
-        ("engine: kvm, firmware: uefi", "spec.firmware", "kvm has no choice of firmware"),
         ("disks: [{name: a, size: 1GiB}, {name: a, size: 2GiB}]", "spec.disks.1.name", "disks has two items named a"),
         (
             "disks: [{name: a, size: 1GiB, properties: {volsize: 1GiB}}]",

@@ -5,10 +5,14 @@ import json
 import pytest
 
 from reconciler.model.change import NAME, Change, FieldChange, Verb
+from reconciler.model.errors import ReconcilerError
 from reconciler.model.key import Key, ObjectName
+from reconciler.model.observed import Mark
+from reconciler.model.origin import Origin
+from reconciler.model.resource import Resource
 from reconciler.model.value import Fields, Value
 from tests.providers.conftest import TryoutHost
-from tests.providers.guest_ground import GuestGround, vm_fields, zone_fields
+from tests.providers.guest_ground import VM_IMAGE, GuestGround, vm_fields, zone_fields
 from tests.providers.test_vmadm_life import EVERYTHING, GIB, KVM, MACHINE, MIB, NIC, VM, ZONE
 
 
@@ -206,6 +210,23 @@ def test_a_disk_of_kvm_is_grown_by_zfs_because_vmadm_can_t(ground: GuestGround) 
     commands = ground.bring_about(VM, {**KVM, "disks.data.size": 2 * GIB})
 
     assert words(commands) == ["update", "stop", "set", "start", "update"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "cause"),
+    [
+        ({"firmware": "uefi"}, "no choice of firmware"),
+        ({"disks": ("a",), "disks.a.size": GIB, "disks.a.model": "nvme"}, "disk a: kvm has no disks of model nvme"),
+        ({"disks": ("a",), "disks.a.image": VM_IMAGE, "disks.a.size": GIB}, "disk a: kvm can't grow a disk made of an image"),
+    ],
+)
+def test_what_only_another_engine_has_is_refused_of_kvm(ground: GuestGround, fields: Fields, cause: str) -> None:
+    resource = Resource(Key("h", *VM), {"engine": "kvm", **fields}, Origin("a.yaml", 1, 1))
+    mark = Mark("tests", VM)
+    made = Change(resource.key, Verb.CREATE, (), resource, None, mark, identity="i", default_pool="zones", owner="tests")
+
+    with pytest.raises(ReconcilerError, match=cause):
+        ground.backends[VM.kind].steps(made)
 
 
 def test_a_detached_disk_keeps_its_data_beside_the_guests(ground: GuestGround) -> None:
