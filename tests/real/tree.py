@@ -49,16 +49,36 @@ class Said:
     @property
     def actions(self) -> list[tuple[str, str]]:
         """Verb and key (without the host) of every action of a plan."""
-        return [(one["verb"], one["key"].partition("/")[2]) for host in self.document["hosts"] for one in host["actions"]]
+        return [
+            (one["verb"], one["key"].partition("/")[2]) for host in self.document["hosts"] for one in host.get("actions", ())
+        ]
 
     @property
     def blocked(self) -> list[tuple[str, str]]:
         """Reason and key (without the host) of all that a plan or result says is blocked."""
         return [(one["reason"], one["key"].partition("/")[2]) for host in self.document["hosts"] for one in host["blocked"]]
 
+    @property
+    def trouble(self) -> str:
+        """What went wrong, in short: what failed or was blocked, what is left to do, or else what was said."""
+        try:
+            hosts = self.document["hosts"]
+        except ValueError:
+            return f"exit code {self.exit_code}: {self.out[-2000:]}{self.err[-2000:]}"
+        failed = [
+            f"{one['key']} {one['state']}: {one['failure']}"
+            for host in hosts
+            for one in host.get("outcomes", ())
+            if one.get("failure")
+        ]
+        blocked = [f"{one['key']} blocked: {one['reason']}: {one['cause']}" for host in hosts for one in host["blocked"]]
+        left = [f"{verb} {key}: {self.changes(key)}" for verb, key in self.actions]
+        unreadable = [str(one) for host in hosts for one in host.get("unreadable", ())]
+        return "\n".join((f"exit code {self.exit_code}", *failed, *blocked, *left, *unreadable))
+
     def changes(self, key: str) -> dict[str, tuple[Any, Any]]:
         """Before and after of each field that a plan changes of the object `Kind/name`."""
-        actions = [one for host in self.document["hosts"] for one in host["actions"]]
+        actions = [one for host in self.document["hosts"] for one in host.get("actions", ())]
         return {
             entry["name"]: (entry["before"], entry["after"])
             for action in actions
@@ -118,7 +138,7 @@ class Tree:
     def observe(self) -> dict[str, dict[str, Any]]:
         """All that is found on the host, by `Kind/name`."""
         said = self.reconciler("observe", "--host", HOST, "--output", "json")
-        assert said.exit_code == 0, said.out + said.err
+        assert said.exit_code == 0, said.out[-2000:] + said.err[-2000:]
         return {one["key"].partition("/")[2]: one for one in said.document["observed"]}
 
     def converges(self, *manifests: Mapping[str, Any] | str) -> Said:
@@ -126,16 +146,16 @@ class Tree:
         if manifests:
             self.write(*manifests)
         applied = self.apply()
-        assert applied.exit_code == 0, applied.out + applied.err
         after = self.plan()
-        assert after.exit_code == 0, f"the second plan is not empty: {after.out}{after.err}"
+        assert applied.exit_code == 0, f"{applied.trouble}\nleft to do: {after.trouble}"
+        assert after.exit_code == 0, f"the second plan is not empty: {after.trouble}"
         return applied
 
     def is_repaired(self, *drifted: str) -> Said:
         """The plan names exactly these objects (`Kind/name`) as drifted, one apply mends them, and nothing is left to do."""
         found = self.plan()
-        assert found.exit_code == 2, found.out + found.err
-        assert sorted(key for _, key in found.actions) == sorted(drifted), found.out
+        assert found.exit_code == 2, found.trouble
+        assert sorted(key for _, key in found.actions) == sorted(drifted), found.trouble
         self.converges()
         return found
 
