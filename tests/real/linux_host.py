@@ -137,7 +137,7 @@ class LinuxHost:
         return tuple(pid for pid, line in _command_lines() if (words == line if whole else words in line))
 
     def left(self) -> tuple[str, ...]:
-        """All that makes this host other than an empty one, in words."""
+        """All that makes this host other than an empty one, in words; a dataset stands for its mount."""
         found = [f"link {name}" for name in self.links()]
         found += [f"dataset {name}" for name in self.datasets()]
         found += [f"container {name}" for name in self.containers()]
@@ -145,7 +145,7 @@ class LinuxHost:
         found += [f"nft {name}" for name in self.tables()]
         found += [f"network namespace {name}" for name in self.namespaces()]
         found += [f"process {line}" for _, line in _guest_processes()]
-        found += [f"mount {place}" for place in sorted(_mounts() - self._mounts - {str(_BOOT_ID)})]
+        found += [f"mount {place}" for place in sorted(_mounts() - self._mounts - {str(_BOOT_ID)} - set(_zfs_mounts()))]
         found += [f"control group {name}" for name in sorted(frozenset(_cgroups()) - self._cgroups)]
         return tuple(found)
 
@@ -355,5 +355,6 @@ def _zfs_mounts() -> list[str]:
 
 
 def _cgroups() -> Iterator[str]:
+    """All control groups but the one that LXC makes once, for itself, and keeps."""
     for folder, inner, _ in os.walk(_CGROUPS):
-        yield from (f"{folder}/{name}" for name in inner)
+        yield from (f"{folder}/{name}" for name in inner if name != "lxc.pivot")
