@@ -143,7 +143,7 @@ NICS = (
     (
         Row("nics[].over", ("br0", "br1"), port_link("master"), ("br0", "br1"), required=True),
         Row("nics[].mac", (MAC, OTHER_MAC), at("mac", "address", "interface"), (MAC, OTHER_MAC)),
-        Row("nics[].mtu", (1400, 1300), port_link("mtu"), (1400, 1300), 1500),
+        Row("nics[].mtu", (1400, 1300), at("mtu", "size", "interface"), ("1400", "1300"), None),
         Row("nics[].model", ("virtio", "e1000"), at("model", "type", "interface"), ("virtio", "e1000")),
         Row("nics[].maxBandwidth", ("10Mbps", "200Mbps"), limit, (10_000_000, 200_000_000), None),
         Row("nics[].ips", (["10.2.{n}.1/16"], ["10.2.{n}.2/16"]), lets_pass("10.2.4.1", "10.2.4.2", "10.2.3.1", "10.2.3.2"),
