@@ -1,6 +1,7 @@
 # Each target sets up what it needs in .venv; nothing is installed outside it, except system packages by root on Debian.
 PYTHON ?= python3
 VENV := .venv
+IMAGES ?= build/images
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # What pip installs it compiles, but not what it only links to; uncompiled, every start costs half as much again.
@@ -22,7 +23,7 @@ test: $(STAMP) ## Run all tests; on real ZFS and a real Linux host too where the
 # 69: there can be no such host here, as was said. Where the real parts are required, that is a failure.
 test-real: $(STAMP) ## Run the tests on a Linux host of their own: real links, containers and machines. Needs root.
 	@sh examples/linux/install.sh --tests
-	@sh examples/linux/images/make.sh build/images || [ "$$RECONCILER_REQUIRE_REAL" != 1 ]
+	@sh examples/linux/images/make.sh $(IMAGES) || [ "$$RECONCILER_REQUIRE_REAL" != 1 ]
 	sh examples/linux/run.sh $(BIN)/python -m pytest tests/real $(PYTEST_ARGS) || \
 	  { code=$$?; [ $$code -eq 69 ] && [ "$$RECONCILER_REQUIRE_REAL" != 1 ] && echo "left out: the tests on a Linux host, see above" >&2 || exit $$code; }
 
@@ -39,12 +40,12 @@ crash-matrix: $(STAMP) ## Kill an apply of every verb at every point, on emulate
 
 bench: $(STAMP) ## Measure against the native floor and the bars; writes benchmarks/results.md.
 	@sh examples/linux/install.sh --tests
-	@sh examples/linux/images/make.sh build/images
+	@sh examples/linux/images/make.sh $(IMAGES)
 	$(COMPILE)
 	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
 
-images: ## Make small images for zones and virtual machines out of Debian packages, in build/images.
-	@sh examples/linux/images/make.sh build/images
+images: ## Make small images for zones and virtual machines out of Debian packages, in build/images (or IMAGES=FOLDER).
+	@sh examples/linux/images/make.sh $(IMAGES)
 
 soak: $(STAMP) ## Run a controller for 10,000 passes (or PASSES=N) and see that nothing grows.
 	$(BIN)/python -m tests.controller.soak $(PASSES)

@@ -15,30 +15,9 @@ from reconciler.desired.layout import TOP
 from reconciler.provider.registry import Registry
 from reconciler.source.location import located
 from reconciler.source.opening import opened
+from tests.docs.told import ROOT, exit_code, pattern, sessions
 
-ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")))
-
-
-def sessions(document: Path) -> list[tuple[str, str]]:
-    """Commands and what the document shows of their output, in order."""
-    blocks = re.findall(r"^```console\n(.*?)^```", document.read_text(), re.DOTALL | re.MULTILINE)
-    return [
-        (command, shown)
-        for block in blocks
-        for command, shown in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
-    ]
-
-
-def pattern(shown: str) -> re.Pattern[str]:
-    """What the output must be: `…` alone on a line stands for any lines, inside a line for any text."""
-    parts = []
-    for line in shown.splitlines():
-        if line == "…":
-            parts.append(r"(?:.*\n)*?")
-        else:
-            parts.append(".*".join(re.escape(piece) for piece in line.split("…")) + r"\n")
-    return re.compile("".join(parts))
 
 
 @pytest.fixture
@@ -68,11 +47,10 @@ def test_the_tour_of_the_readme_happens_as_it_is_told(clone: Path) -> None:
             name, _, value = command.removeprefix("export ").partition("=")
             environment[name] = value.replace("$PWD", str(clone))
             continue
-        wanted = re.search(r"# ends with (\d+)", command)
         done = subprocess.run(
             ["sh", "-c", command], cwd=clone, env=environment, capture_output=True, text=True, check=False, timeout=120
         )
-        assert done.returncode == (int(wanted[1]) if wanted else 0), f"$ {command}\n{done.stdout}{done.stderr}"
+        assert done.returncode == exit_code(command), f"$ {command}\n{done.stdout}{done.stderr}"
         assert pattern(shown).fullmatch(done.stdout), f"$ {command}\n{done.stdout}\nis not as shown:\n{shown}"
 
     assert len(told) >= 12
