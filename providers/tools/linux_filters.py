@@ -1,5 +1,4 @@
-"""What may be sent through a port: a table of nft for each port, `netdev reconciler-PORT`, with a chain on the ingress of the
-host's end. (A table can go with the port; one for all of them would stay, empty, for nothing removes only an empty one.)
+"""What may be sent through a port: chain `sent/PORT` of table `netdev reconciler`, on the ingress of the host's end.
 
 Each rule drops, counts, and is called by its comment:
 
@@ -13,7 +12,8 @@ Each rule drops, counts, and is called by its comment:
 The last rule hands what is left to the port's ifb, where there is a limit. It stands here and not in tc: what tc redirects on
 ingress never comes to nft.
 
-A table is always replaced whole, in one transaction: there is no moment without the old one or the new one.
+A chain is always replaced whole, in one transaction: there is no moment without the old one or the new one. Each ends in
+chain `in-use`, which holds nothing: while one does, that can't be deleted, nor the table with it.
 """
 
 import ipaddress
@@ -25,11 +25,12 @@ from reconciler.model.command import Command, probe
 from reconciler.model.errors import ReadError
 from reconciler.provider.readers import whole_json
 
-FAMILY, PREFIX = "netdev", "reconciler-"
-"""Of a port's table: its family, and what stands before the port in its name."""
+FAMILY, NAME = "netdev", "reconciler"
+TABLE = f"{FAMILY} {NAME}"
+"""One for all ports: nft takes a time to list tables that grows with the square of their number."""
 
-_SENT, _RECEIVED = "sent", "received"
-"""Chains of a port's table."""
+_SENT, _RECEIVED, _IN_USE = "sent/", "received/", "in-use"
+"""What chains of a port are called before its name; and the chain that keeps the table."""
 
 SHOW_FILTERS = probe("linux.filters", "nft", "-j", "list", "ruleset", "netdev")
 
@@ -98,7 +99,7 @@ class Filter:
     of_guest: bool = True
 
     def chain(self, rule: Rule) -> str:
-        """The chain that a rule stands in."""
+        """What the chain that a rule stands in is called before the port's name."""
         return _SENT if self.of_guest or not rule.hands_to else _RECEIVED
 
     @property
@@ -146,22 +147,32 @@ def _told(network: str) -> str:
 
 def stand(port: str, wanted: Filter, comment: str) -> tuple[str, ...]:
     """The lines of a transaction that leave the port with exactly this filter, whatever there was."""
-    table = f"{FAMILY} {PREFIX}{port}"
     words = f'device "{port}" priority 0; policy accept; comment "{comment[:_LONGEST_COMMENT]}";'
     chains = {_SENT: "ingress"} if wanted.of_guest else {_SENT: "egress", _RECEIVED: "ingress"}
     return (
         *fall(port),
-        f"add table {table}",
-        *(f"add chain {table} {chain} {{ type filter hook {hook} {words} }}" for chain, hook in chains.items()),
-        *(f"add rule {table} {wanted.chain(rule)} {rule}" for rule in wanted.rules),
+        f"add chain {TABLE} {_IN_USE}",
+        *(f"add chain {TABLE} {chain}{port} {{ type filter hook {hook} {words} }}" for chain, hook in chains.items()),
+        *(f"add rule {TABLE} {wanted.chain(rule)}{port} {rule}" for rule in wanted.rules),
+        f"add rule {TABLE} {_SENT}{port} goto {_IN_USE}",
     )
 
 
 def fall(port: str) -> tuple[str, ...]:
-    """The lines of a transaction that leave the port without a filter, whatever there was."""
-    return (f"add table {FAMILY} {PREFIX}{port}", f"delete table {FAMILY} {PREFIX}{port}")
+    """The lines of a transaction that leave the port without a filter, whatever there was. The table is there then."""
+    names = (f"{TABLE} {chain}{port}" for chain in (_SENT, _RECEIVED))
+    return (
+        f"add table {TABLE}",
+        *(f"{what} chain {name}" for name in names for what in ("add", "flush", "delete")),
+    )
 
 
+def tidy() -> Command:
+    """Deletes the table unless a port is still in it: the kernel does both or refuses both."""
+    return Command(("sh", "-c", _TIDY, "tidy-filters"))
+
+
+_TIDY = f"printf 'delete chain {TABLE} {_IN_USE}\\ndelete table {TABLE}\\n' | nft -f - 2>/dev/null || :"
 _LONGEST_COMMENT = 127
 
 
@@ -191,18 +202,21 @@ def read_filters(text: str) -> Mapping[str, SeenFilter]:
     rules: dict[str, list[Rule]] = {}
     drops: dict[str, dict[str, int]] = {}
     for entry in Object(found if isinstance(found, dict) else {}).list("nftables"):
-        for kind in ("chain", "rule"):
+        for kind, name in (("chain", "name"), ("rule", "chain")):
             one = entry.below(kind)
-            if not entry.has(kind) or one.text("family") != FAMILY or not one.text("table").startswith(PREFIX):
+            if not entry.has(kind) or f"{one.text('family')} {one.text('table')}" != TABLE or "/" not in one.text(name):
                 continue
-            port = one.text("table").removeprefix(PREFIX)
+            port = one.text(name).partition("/")[2]
             of_it, counted = rules.setdefault(port, []), drops.setdefault(port, {})
-            if kind == "rule":
+            if kind == "rule" and one.raw.get("expr") != _KEEPS_TABLE:
                 comment = one.text("comment", "")
                 rule, count = _rule(comment, one.list("expr"))
                 of_it.append(rule)
                 counted[comment] = counted.get(comment, 0) + count
     return {port: SeenFilter(tuple(of_it), drops[port]) for port, of_it in rules.items()}
+
+
+_KEEPS_TABLE = [{"goto": {"target": _IN_USE}}]
 
 
 def _rule(comment: str, expressions: Iterable[Object]) -> tuple[Rule, int]:

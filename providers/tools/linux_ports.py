@@ -339,7 +339,7 @@ _WITHOUT_LIMIT = {Style.VETH: "noqueue", Style.TAP: "pfifo_fast", Style.MACVLAN:
 
 def unmake(name: str) -> tuple[Command, ...]:
     """The commands that take a port away with all that belongs to it, or what is left of it. The filter goes last."""
-    return (remove_links(name, ifb(name)), leaving(name, linux_filters.fall(name)))
+    return (remove_links(name, ifb(name)), leaving(name, linux_filters.fall(name)), linux_filters.tidy())
 
 
 _PLUG = """\

@@ -88,12 +88,12 @@ def test_what_is_not_as_wanted_is_named(wanted: Port, fields: tuple[str, ...]) -
     assert differs(wanted, read_ports(outputs())["vnic0"]) == fields
 
 
-def _without_rules(table: str, comment: str) -> Callable[[Any], object]:
+def _without_rules(chain: str, comment: str) -> Callable[[Any], object]:
     def edit(document: Any) -> None:
         document["nftables"] = [
             entry
             for entry in document["nftables"]
-            if not (entry.get("rule", {}).get("table") == table and entry["rule"]["comment"] == comment)
+            if not (entry.get("rule", {}).get("chain") == chain and entry["rule"].get("comment") == comment)
         ]
 
     return edit
@@ -106,7 +106,7 @@ def _limit(found: list[dict[str, Any]], name: str) -> dict[str, Any]:
 
 def _accepting(document: Any) -> None:
     """Somebody made a rule that drops into one that accepts."""
-    rule = next(entry["rule"] for entry in document["nftables"] if entry.get("rule", {}).get("table") == "reconciler-vnic0")
+    rule = next(entry["rule"] for entry in document["nftables"] if entry.get("rule", {}).get("chain") == "sent/vnic0")
     rule["expr"] = [*(part for part in rule["expr"] if "drop" not in part), {"accept": None}]
 
 
@@ -114,8 +114,8 @@ def _accepting(document: Any) -> None:
     ("texts", "fields"),
     [
         ({"filters": '{"nftables": []}'}, ("maxBandwidth", "filter")),
-        ({"filters": edited("filters", _without_rules("reconciler-vnic0", "mac"))}, ("filter",)),
-        ({"filters": edited("filters", _without_rules("reconciler-vnic0", "limit"))}, ("maxBandwidth", "filter")),
+        ({"filters": edited("filters", _without_rules("sent/vnic0", "mac"))}, ("filter",)),
+        ({"filters": edited("filters", _without_rules("sent/vnic0", "limit"))}, ("maxBandwidth", "filter")),
         ({"filters": edited("filters", _accepting)}, ("filter",)),
         ({"limits": "[]\n"}, ("maxBandwidth",)),
         ({"limits": edited("limits", lambda found: _limit(found, "vnic0i").update(rate=1))}, ("maxBandwidth",)),
@@ -165,14 +165,20 @@ def test_who_gets_addresses_from_the_wire_may_use_what_nobody_knows() -> None:
 def test_a_filter_is_replaced_whole_in_one_transaction() -> None:
     lines = stand("web1_0", Filter("02:08:20:00:00:01"), "x" * 300)
 
-    assert lines[:3] == (
-        "add table netdev reconciler-web1_0",
-        "delete table netdev reconciler-web1_0",
-        "add table netdev reconciler-web1_0",
-    )
-    assert lines[3].startswith("add chain netdev reconciler-web1_0 sent { type filter hook ingress device")
-    assert len(lines[3].split('"')[3]) == 127, "nft takes no longer comment"
-    assert all(line.startswith("add rule netdev reconciler-web1_0 sent ") for line in lines[4:])
+    *before, table, chain = lines[:9]
+    assert before == [
+        "add table netdev reconciler",
+        "add chain netdev reconciler sent/web1_0",
+        "flush chain netdev reconciler sent/web1_0",
+        "delete chain netdev reconciler sent/web1_0",
+        "add chain netdev reconciler received/web1_0",
+        "flush chain netdev reconciler received/web1_0",
+        "delete chain netdev reconciler received/web1_0",
+    ]
+    assert table == "add chain netdev reconciler in-use"
+    assert chain.startswith("add chain netdev reconciler sent/web1_0 { type filter hook ingress device")
+    assert len(chain.split('"')[3]) == 127, "nft takes no longer comment"
+    assert all(line.startswith("add rule netdev reconciler sent/web1_0 ") for line in lines[9:])
 
 
 def texts(commands: tuple[Command, ...]) -> list[str]:
@@ -215,10 +221,11 @@ def test_what_is_altered_is_what_differs() -> None:
 
 
 def test_a_port_goes_with_all_its_parts_and_its_filter_goes_last() -> None:
-    links, rules = unmake("web1_0")
+    links, rules, tidy = unmake("web1_0")
 
     assert links.argv[3:] == ("remove-links", "web1_0", "web1_0i")
-    assert "delete table netdev reconciler-web1_0" in str(rules.stdin)
+    assert "delete chain netdev reconciler sent/web1_0" in str(rules.stdin)
+    assert tidy.argv[3] == "tidy-filters"
 
 
 def test_the_names_of_ports_are_short_and_differ() -> None:

@@ -60,7 +60,7 @@ def test_each_field_changes_in_place_and_goes_back_with_null(tree: Tree, host: L
 
 DRIFT = {
     "filter flushed": ("nft", "flush", "ruleset"),
-    "a rule deleted": ("nft", "flush", "chain", "netdev", "reconciler-vnic0", "sent"),
+    "a rule deleted": ("nft", "flush", "chain", "netdev", "reconciler", "sent/vnic0"),
     "limit deleted": ("tc", "qdisc", "del", "dev", "vnic0", "root"),
     "other limit": (
         "tc",
@@ -147,7 +147,7 @@ def test_links_are_renamed_while_they_are_in_use(tree: Tree, host: LinuxHost) ->
 
     after = {name: link["ifindex"] for name, link in host.links().items()}
     assert after == {"es0": before["es0"], "net9": before["vnic0"], "net9g": before["vnic0g"], "net9i": before["vnic0i"]}
-    assert host.tables() == ("table netdev reconciler-net9",)
+    assert host.tables() == ("table netdev reconciler",)
     stub = manifest("Etherstub", "es9", metadata={"movedFrom": "es0"})
     tree.write(stub, manifest("VNIC", "net9", {"over": "es9", **spec}))
     tree.apply()
@@ -171,7 +171,7 @@ def test_an_equal_bridge_and_vnic_are_taken_over_as_they_are(tree: Tree, host: L
     assert host.links()["es0"]["ifalias"].startswith("reconciler:tests:Etherstub/es0 ")
     assert not host.tables(), "only marks were written"
     tree.converges(STUB, vnic(mac=MAC, allow={"macSpoofing": False}))
-    assert host.tables() == ("table netdev reconciler-vnic0",)
+    assert host.tables() == ("table netdev reconciler",)
 
 
 def test_what_is_let_go_stays_without_our_mark(tree: Tree, host: LinuxHost) -> None:

@@ -80,10 +80,10 @@ def test_a_rule_change_that_fails_half_way_leaves_the_old_filter(tree: Tree, hos
     loose = linux_filters.stand("vnic0", linux_filters.Filter(MAC, linux_filters.FORGERIES), "x")
 
     failed = host.ask(
-        "nft", "-f", "-", stdin="\n".join([*loose, "add rule netdev reconciler-vnic0 sent fwd to nowhere at all"])
+        "nft", "-f", "-", stdin="\n".join([*loose, "add rule netdev reconciler sent/vnic0 fwd to nowhere at all"])
     )
     assert failed.returncode != 0
-    failed = host.ask("nft", "-f", "-", stdin="\n".join([*loose, "add rule netdev reconciler-vnic0 gone drop"]) + "\n")
+    failed = host.ask("nft", "-f", "-", stdin="\n".join([*loose, "add rule netdev reconciler gone drop"]) + "\n")
     assert failed.returncode != 0
 
     assert arrived(guest, "vnic0g", peer, {**FORGED, **HONEST}) == HONEST.keys()
