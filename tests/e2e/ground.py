@@ -34,6 +34,7 @@ class Ground:
     zfs: Callable[..., str]
     capture: pytest.CaptureFixture[str]
     has_volumes: bool = True
+    """Whether its ZFS has zvols."""
     compression: str = "lz4"
     tree: Path = field(init=False)
 
