@@ -151,7 +151,6 @@ def stand(port: str, wanted: Filter, comment: str) -> tuple[str, ...]:
     chains = {_SENT: "ingress"} if wanted.of_guest else {_SENT: "egress", _RECEIVED: "ingress"}
     return (
         *fall(port),
-        f"add chain {TABLE} {_IN_USE}",
         *(f"add chain {TABLE} {chain}{port} {{ type filter hook {hook} {words} }}" for chain, hook in chains.items()),
         *(f"add rule {TABLE} {wanted.chain(rule)}{port} {rule}" for rule in wanted.rules),
         f"add rule {TABLE} {_SENT}{port} goto {_IN_USE}",
@@ -163,6 +162,7 @@ def fall(port: str) -> tuple[str, ...]:
     names = (f"{TABLE} {chain}{port}" for chain in (_SENT, _RECEIVED))
     return (
         f"add table {TABLE}",
+        f"add chain {TABLE} {_IN_USE}",
         *(f"{what} chain {name}" for name in names for what in ("add", "flush", "delete")),
     )
 
