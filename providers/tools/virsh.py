@@ -115,7 +115,7 @@ def set_memory(uuid: str, size_kib: int) -> Command:
 _SET_MEMORY = """\
 v='virsh -q -c qemu:///system'
 $v setmem "$1" "$2" --live || exit 1
-tries=25
+tries=15
 until [ $tries -eq 0 ] || $v domstats --balloon "$1" | grep -q "balloon.current=$2\\$"; do
     sleep 0.2
     tries=$((tries - 1))
