@@ -158,7 +158,7 @@ def stand(port: str, wanted: Filter, comment: str) -> tuple[str, ...]:
 
 
 def fall(port: str) -> tuple[str, ...]:
-    """The lines of a transaction that leave the port without a filter, whatever there was. The table is there then."""
+    """The lines of a transaction that leave the port without a filter. Then `tidy` finds the table whole."""
     names = (f"{TABLE} {chain}{port}" for chain in (_SENT, _RECEIVED))
     return (
         f"add table {TABLE}",
