@@ -36,10 +36,11 @@ async def read_facts(
     known = {"hostname": hostname}
     _check(expected, known)
     boot_id = await _boot_id(transport, system)
-    if (facts := kept(boot_id)) is not None and facts.identity.get("hostname") == hostname:
+    facts = kept(boot_id)
+    if facts is not None and facts.identity.get("hostname") == hostname and expected.keys() <= facts.identity.keys():
         _check(expected, facts.identity, whole=True)
         return facts, False
-    known |= await _ids(transport, system, version)
+    known |= await _ids(transport, system, version, expected)
     _check(expected, known, whole=True)
     probes = [probe for provider in providers for probe in provider.fact_probes]
     answers = await asyncio.gather(*(transport.run(probe.command) for probe in probes))
@@ -77,16 +78,22 @@ async def _boot_id(transport: Transport, system: str) -> str:
     return boot_id
 
 
-async def _ids(transport: Transport, system: str, version: str) -> dict[str, str]:
+async def _ids(transport: Transport, system: str, version: str, expected: Mapping[str, str]) -> dict[str, str]:
     """The ids that the machine has; one that it lacks is left out.
 
     Marks name the machine by one of these, so one that it has and that could not be read may not pass for one that it lacks.
     """
-    asked: dict[str, tuple[str, ...]] = {"hostId": ("hostid",)}
     if system == "Linux":
-        asked["machineId"] = ("cat", "/etc/machine-id")
-    if version.startswith("joyent"):
-        asked["systemUuid"] = ("sysinfo",)
+        found = await _asked_ids(transport, {"machineId": ("cat", "/etc/machine-id")})
+        # `hostid` there looks the host's own name up, which takes many seconds where no name server answers.
+        return found if found and "hostId" not in expected else found | await _asked_ids(transport, _HOST_ID)
+    return await _asked_ids(transport, _HOST_ID | ({"systemUuid": ("sysinfo",)} if version.startswith("joyent") else {}))
+
+
+_HOST_ID: dict[str, tuple[str, ...]] = {"hostId": ("hostid",)}
+
+
+async def _asked_ids(transport: Transport, asked: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
     answers = await asyncio.gather(*(transport.run(_command(*argv)) for argv in asked.values()))
     found = {}
     for name, answer in zip(asked, answers, strict=True):

@@ -30,7 +30,7 @@ class CommandText:
         """The command on one line."""
         if (name := self._script(command)) is None:
             return str(command)
-        return f"sh -c <{name}> {shlex.join(command.argv[3:])}"
+        return f"sh -c <{name}> {shlex.join(command.argv[4:])}".rstrip()
 
     def _script(self, command: Command) -> str | None:
         """What a script of several lines is called; None for any other command. `$0` of a script of ours says what it does."""

@@ -25,7 +25,7 @@ def facts_of(transport: Emulated, kept: Kept = no_kept_facts, **identity: str) -
     [
         ("omnios", "SunOS", {"hostname", "hostId"}),
         ("smartos", "SunOS", {"hostname", "hostId", "systemUuid"}),
-        ("linux-zfs-fuse", "Linux", {"hostname", "hostId", "machineId"}),
+        ("linux-zfs-fuse", "Linux", {"hostname", "machineId"}),
     ],
 )
 def test_facts_come_from_commands_on_the_host(emulated: Opener, system: str, kernel: str, ids: set[str]) -> None:
@@ -38,6 +38,19 @@ def test_facts_come_from_commands_on_the_host(emulated: Opener, system: str, ker
     assert facts.probed.keys() == {probe.name for probe in REGISTRY.providers[0].fact_probes}
     assert facts.boot_id
     assert transport.changing == []
+
+
+def test_linux_is_asked_for_the_id_that_takes_a_name_server_only_where_it_is_wanted(emulated: Opener) -> None:
+    transport = emulated("linux-zfs-fuse")
+    first, _ = facts_of(transport)
+    assert "hostid" not in transport.argvs
+
+    wanted = asyncio.run(transport.run(Command(("hostid",), changes=False))).stdout.strip()
+    kept, anew = facts_of(transport, lambda _boot: first, hostId=wanted)
+
+    assert anew
+    assert kept.identity["hostId"] == wanted
+    assert facts_of(transport, lambda _boot: kept, hostId=wanted) == (kept, False)
 
 
 def test_a_host_of_another_name_is_refused_after_one_command(emulated: Opener) -> None:
