@@ -159,7 +159,7 @@ zfs list -H -o name "$2" >/dev/null 2>&1 && exit
 zfs unmount "$1" 2>/dev/null
 exec zfs rename "$1" "$2\""""
 
-_MOVE = '[ -e "$2" ] || exec mv "$1" "$2"'
+_MOVE = '[ -e "$2/config" ] || exec mv -T "$1" "$2"'
 
 _MOUNT_AT = """\
 [ "$(zfs get -H -o value mountpoint "$1")" = "$2" ] || zfs set "mountpoint=$2" "$1" || exit

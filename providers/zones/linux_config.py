@@ -27,6 +27,7 @@ IN_COMMENTS = ("dnsDomain", "resolvers", "routes", "firewallEnabled")
 AT_BOOT = ("hostname", "dnsDomain", "resolvers", "routes", "datasets")
 """Fields beside the items of lists that act at the zone's next boot, as do those of native.lxc that say so."""
 
+LOG = "lxc.log.file"
 COMMON = "/usr/share/lxc/config/common.conf"
 _ROOT_PATH, _HOSTNAME, _AUTOBOOT, _GROUP = "lxc.rootfs.path", "lxc.uts.name", "lxc.start.auto", "lxc.group"
 _MOUNT, _FSTAB, _PRE_START, _START_HOST = "lxc.mount.entry", "lxc.mount.fstab", "lxc.hook.pre-start", "lxc.hook.start-host"
@@ -191,7 +192,7 @@ def frame(config: Config, host: LxcHost, name: str, group: str, dataset: str, ro
         config = config.with_entry("lxc.apparmor.profile", "generated" if host.confines else "unconfined")
     config = config.with_entry("lxc.cgroup.dir.container", f"lxc.payload.{group}")
     config = config.with_entry("lxc.cgroup.dir.monitor", f"lxc.monitor.{group}")
-    config = config.with_entry("lxc.log.file", f"{folder}/log")
+    config = config.with_entry(LOG, f"{folder}/log")
     if config.get("lxc.log.level") is None:
         config = config.with_entry("lxc.log.level", "ERROR")
     return config.with_entry("lxc.console.logfile", f"{folder}/console.log")

@@ -199,7 +199,8 @@ def acting(nic: ZoneNic, then: ZoneNic | None) -> ZoneNic:
 def _tell_root(noted: str | None, place: str, fields: dict[str, Value], around: Surroundings, *, is_made: bool) -> str:
     """What the fields say of the root; a sentence where it should be there and is not."""
     assert around.roots is not None
-    dataset = noted or around.by_place.get(place, "")
+    # Renamed, and its config not yet: then it is known by where it is mounted.
+    dataset = noted if noted is not None and noted in around.roots else around.by_place.get(place) or noted or ""
     rows = around.roots.get(dataset)
     origin = rows.values["origin"] if rows is not None else "-"
     quota = rows.values["quota"] if rows is not None else "-"

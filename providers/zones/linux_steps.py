@@ -16,10 +16,12 @@ from providers.tools.lxc_config import Config, read_config
 from providers.tools.lxc_limits import LIMITS
 from providers.tools.vmadm_changes import item_changes, names_afterwards, own_names, stated_items
 from providers.zones.linux_config import (
+    LOG,
     frame,
     membership_of,
     own_items,
     read_fields,
+    root_of,
     with_datasets,
     with_field,
     with_group,
@@ -308,24 +310,26 @@ def _update(change: Change, host: LxcHost, *, adopts: bool = False) -> Iterator[
     starts = runs_after and (halts or not runs)
     if renames and runs:
         _check_may_stop(change)
-    new = _edited(change, config, change.fields, host)
-    if adopts or any(change.field(one) is not None for one in _OF_MARK):
-        new = with_mark(new, mark)
     dataset = str(observed.fields.get(ROOT_DATASET) or "")
-    if adopts and dataset:
-        new = new.with_entry(ROOT, dataset)
-    new = new.with_entry(DOING, None).with_entry(RESUME, None).with_entry(TRASH, None)
+    new = _wanted(change, config, host, dataset if adopts else "")
     is_lacking = observed.fields.get(ROOT_STATE) in ("missing", "unmounted")
-    needs_note = (halts and runs_after) or renames or is_lacking
+    needs_note = (halts and runs_after) or renames or is_lacking or _is_half_renamed(config, name)
     note = new.with_entry(DOING, MAKING if config.get(DOING) == MAKING else CHANGING) if needs_note else new
     note = note.with_entry(RESUME, RUNNING if starts and needs_note else None)
-    if renames:
-        yield from _renamed(change, host, name, dataset, config.with_entry(RESUME, RUNNING if starts else None), halts=halts)
-        dataset = _renamed_root(dataset, name, change.key.name)
-        new, note = (_framed_anew(change, one, host, dataset) for one in (new, note))
+    if renames or _is_half_renamed(config, name):
+        if renames:
+            noted = config.with_entry(RESUME, RUNNING if starts else None)
+            yield from _renamed(change, host, name, dataset, noted, halts=halts)
+            dataset = _renamed_root(dataset, name, change.key.name)
+        yield from _root_marked(dataset, mark)
+        mark_there = mark_of(config)
+        old = mark_there.name.name if mark_there is not None else name
+        new, note = (_framed_anew(change, one, host, dataset, old) for one in (new, note))
         yield _write(host, change.key.name, note)
-        yield Step(lxc.mount_at(dataset, f"{host.folder(change.key.name)}/rootfs"))
+        yield Step(lxc.mount_at(dataset, root_of(new)), lane=_LANE)
     else:
+        if dataset and observed.fields.get(ROOT_STATE) != "missing" and (adopts or _is_marked_anew(change)):
+            yield from _root_marked(dataset, mark)
         if str(note) != str(config):
             yield _write(host, name, note, keep_started=adopts and runs)
         if halts:
@@ -334,7 +338,8 @@ def _update(change: Change, host: LxcHost, *, adopts: bool = False) -> Iterator[
             yield _clone(_root(change, _stated(change), host), mark, _stated(change).get("quota"))
         elif observed.fields.get(ROOT_STATE) == "unmounted":
             yield Step(lxc.mount_at(dataset, str(observed.fields["zonePath"])))
-    yield from _root_set(change, dataset, with_mark_on_it=adopts or renames)
+    if (quota := change.field("quota")) is not None and dataset:
+        yield Step(Command(zfs.set_properties(dataset, {"quota": quota.after})))
     yield from _ports(change, config, new, mark, runs=runs and not halts, starts=starts, renames=renames)
     if runs and not halts:
         yield from _limits(change, new, host)
@@ -347,12 +352,31 @@ def _update(change: Change, host: LxcHost, *, adopts: bool = False) -> Iterator[
         yield _write(host, change.key.name, new)
 
 
+def _wanted(change: Change, config: Config, host: LxcHost, adopted: str) -> Config:
+    """The config as the change wants it, without notes; `adopted` is the dataset of a root that becomes ours."""
+    assert change.mark is not None
+    new = _edited(change, config, change.fields, host)
+    if change.verb is Verb.ADOPT or _is_marked_anew(change):
+        new = with_mark(new, change.mark)
+    if adopted:
+        new = new.with_entry(ROOT, adopted)
+    if config.get(ROOT) is not None and config.get(LOG) is None:
+        new = new.with_entry(LOG, f"{host.folder(change.key.name)}/log")
+    return new.with_entry(DOING, None).with_entry(RESUME, None).with_entry(TRASH, None)
+
+
 def _check_may_stop(change: Change) -> None:
     if change.resource is None or change.resource.lifecycle.disruption is Disruption.NONE:
         raise ReconcilerError(
             "a container can only be renamed while it is stopped, and it runs (disruption is none)",
             remedy="permit one restart with lifecycle.disruption: restart, or stop it for the rename with spec.state: stopped",
         )
+
+
+def _is_half_renamed(config: Config, name: str) -> bool:
+    """Whether its folder has its new name, and its config tells of the old one."""
+    mark = mark_of(config)
+    return mark is not None and mark.name.name != name
 
 
 def _renamed_root(dataset: str, old: str, new: str) -> str:
@@ -366,40 +390,41 @@ def _renamed(change: Change, host: LxcHost, old: str, dataset: str, config: Conf
     Cut before the folder is moved, it is still the old zone, whose note says that it is being changed.
     """
     new = _renamed_root(dataset, old, change.key.name)
-    yield _write(host, old, config.with_entry(DOING, CHANGING).with_entry(ROOT, new or None))
+    # Whoever loads a config makes the folder of its log: the old one would be there again.
+    yield _write(host, old, config.with_entry(DOING, CHANGING).with_entry(LOG, None))
     if halts:
         yield Step(lxc.stop(host.path, old))
     yield from _unplugged(config)
     if new != dataset:
-        yield Step(lxc.move_root(dataset, new))
+        yield Step(lxc.move_root(dataset, new), lane=_LANE)
     yield Step(lxc.move(host.folder(old), host.folder(change.key.name)))
 
 
-def _framed_anew(change: Change, config: Config, host: LxcHost, dataset: str) -> Config:
-    """The config under the zone's new name; names of ports follow it."""
+def _framed_anew(change: Change, config: Config, host: LxcHost, dataset: str, old: str) -> Config:
+    """The config under the zone's new name; names of ports follow it, and its root where it lay in its folder."""
     name = change.key.name
     nics = {
         nic_name: replace(nic, port=linux_ports.port_name(name, nic.place)) if nic.port and "link" not in nic.fields else nic
         for nic_name, nic in read_nics(config).items()
     }
-    config = frame(with_nics(config, nics), host, name, _group(change), dataset, f"{host.folder(name)}/rootfs")
+    place = f"{host.folder(name)}/rootfs" if root_of(config) == f"{host.folder(old)}/rootfs" else root_of(config)
+    config = frame(with_nics(config, nics), host, name, _group(change), dataset, place)
     return with_hooks(config, host, name)
 
 
-def _root_set(change: Change, dataset: str, *, with_mark_on_it: bool) -> Iterator[Step]:
-    """What stands on the root's dataset: its quota, and our mark."""
-    if (quota := change.field("quota")) is not None and dataset:
-        yield Step(Command(zfs.set_properties(dataset, {"quota": quota.after})))
-    if not dataset or change.mark is None:
-        return
-    if with_mark_on_it or any(change.field(name) is not None for name in _OF_MARK):
-        wanted = zfs_marks.properties_of(change.mark)
-        # One property in each command: not every ZFS takes several.
-        for prop, value in wanted.items():
-            yield Step(Command(zfs.set_properties(dataset, {prop: value})))
-        for prop in (zfs_marks.PROTECT, zfs_marks.ON_REMOVAL):
-            if prop not in wanted:
-                yield Step(Command(zfs.inherit(dataset, prop)))
+def _is_marked_anew(change: Change) -> bool:
+    return any(change.field(name) is not None for name in _OF_MARK)
+
+
+def _root_marked(dataset: str, mark: Mark) -> Iterator[Step]:
+    """Our mark on the root's dataset; that in the config comes after it, for that one is compared."""
+    wanted = zfs_marks.properties_of(mark)
+    # One property in each command: not every ZFS takes several.
+    for prop, value in wanted.items():
+        yield Step(Command(zfs.set_properties(dataset, {prop: value})))
+    for prop in (zfs_marks.PROTECT, zfs_marks.ON_REMOVAL):
+        if prop not in wanted:
+            yield Step(Command(zfs.inherit(dataset, prop)))
 
 
 def _ports(
@@ -515,7 +540,8 @@ def _restore(change: Change, host: LxcHost) -> Iterator[Step]:
     noted_back = back.with_entry(TRASH, trash_note(noted.trashed, is_there=False))
     yield _write(host, name, noted_back)
     dataset = str(observed.fields.get(ROOT_DATASET) or "")
-    yield from _root_set(change, dataset, with_mark_on_it=False)
+    if (quota := change.field("quota")) is not None and dataset:
+        yield Step(Command(zfs.set_properties(dataset, {"quota": quota.after})))
     if observed.fields.get(ROOT_STATE) == "unmounted":
         yield Step(lxc.mount_at(dataset, str(observed.fields["zonePath"])))
     if starts:
@@ -557,15 +583,19 @@ def _make_anew(change: Change, host: LxcHost) -> Iterator[Step]:
     quota = stated.get("quota", observed.fields.get("quota"))
     rest = replace(change, verb=Verb.UPDATE, fields=tuple(one for one in change.fields if one.name != "image"))
     new = _edited(rest, config, rest.fields, host).with_entry(DOING, None).with_entry(RESUME, None)
-    starts = stated.get(STATE, RUNNING if runs else STOPPED) == RUNNING
+    starts = stated.get(STATE, RUNNING if runs or observed.interrupted else STOPPED) == RUNNING
     yield _write(host, name, new.with_entry(DOING, MAKING).with_entry(RESUME, RUNNING if starts else None))
     if runs:
         yield Step(lxc.stop(host.path, name), look_first=True)
     dataset = str(observed.fields.get(ROOT_DATASET) or root.dataset)
-    for snapshot in observed.removal.snapshots if observed.removal is not None else ():
-        yield Step(Command(zfs.destroy(snapshot)), lane=_LANE, destructive=True)
-    yield Step(Command(zfs.destroy(dataset)), lane=_LANE, destructive=True)
-    yield _clone(replace(root, dataset=dataset, place=str(observed.fields["zonePath"])), change.mark, quota)
+    is_gone = observed.fields.get(ROOT_STATE) == "missing"
+    if not is_gone:
+        for snapshot in observed.removal.snapshots if observed.removal is not None else ():
+            yield Step(Command(zfs.destroy(snapshot)), lane=_LANE, destructive=True)
+        yield Step(Command(zfs.destroy(dataset)), lane=_LANE, destructive=True)
+    made = _clone(replace(root, dataset=dataset, place=str(observed.fields["zonePath"])), change.mark, quota)
+    # Where the old root went in a pass that was cut off, this is the step before which one more look is due.
+    yield replace(made, destructive=is_gone)
     if starts:
         yield from _plugged(new, change.mark)
         yield Step(lxc.start(host.path, name, str(new)))
