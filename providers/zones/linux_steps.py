@@ -437,10 +437,11 @@ def _ports(
     for nic in old.values() if not renames else ():
         if nic.is_ours and nic.port and nic.port not in kept:
             yield from map(Step, linux_ports.unmake(nic.port))
+    assert change.observed is not None
     if starts:
+        yield from _unplugged_to_differ(change.observed, old, new)
         yield from _plugged(after, mark)
         return
-    assert change.observed is not None
     there = change.observed.fields
     membership = membership_of(after, mark.name.name)
     regrouped = {FIREWALL} if membership != membership_of(before, mark.name.name) else set()
@@ -469,6 +470,18 @@ def _ports(
             )
         elif runs:
             yield from map(Step, linux_ports.alter(port, wanted))
+
+
+def _unplugged_to_differ(observed: Observed, old: Mapping[str, ZoneNic], new: Mapping[str, ZoneNic]) -> Iterator[Step]:
+    """Ports that are there, and are to be others when the zone starts: a stopped zone hands its end back as it had it."""
+    for name, nic in new.items():
+        lacks = observed.fields.get(f"nics.{name}.{DIFFERS}")
+        lacking = set(lacks) if isinstance(lacks, tuple) else set()
+        was = old.get(name)
+        if was is None or not (was.port and nic.is_ours) or GONE in lacking:
+            continue
+        if lacking or was.fields != nic.fields:
+            yield from map(Step, linux_ports.unmake(was.port))
 
 
 def _acting(nic: ZoneNic, was: ZoneNic | None, *, runs: bool) -> ZoneNic:
