@@ -103,6 +103,7 @@ def test_after_a_reboot_one_pass_brings_back_links_and_guests_with_their_data(wo
     is_whole(world)
 
 
+@pytest.mark.xfail(reason="what runs on a root that died with the daemon is not told from what runs well", strict=True)
 def test_a_dead_zfs_makes_the_host_unreadable_and_loses_nothing(world: Tree) -> None:
     world.host.kill_zfs()
 
