@@ -1,10 +1,11 @@
-"""Commands as people read them in a plan: a script is named where it runs and shown once, an input that begins like an earlier
-one only tells what is its own."""
+"""Commands as people read them in a plan: a script is named where it runs and shown once, an input that is much like an
+earlier one only tells what is its own."""
 
 import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from reconciler.model.command import Command
 
@@ -17,14 +18,19 @@ _FEWEST_ALIKE = 6
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 
 
+class _Input(NamedTuple):
+    lines: list[str]
+    shown_for: str
+
+
 @dataclass
 class CommandText:
     """What was shown so far of one plan, and how each further command is shown."""
 
     _scripts: dict[str, str] = field(default_factory=dict)
     """Names by script."""
-    _inputs: list[tuple[list[str], str]] = field(default_factory=list)
-    """Lines of inputs that were shown, and for what."""
+    _inputs: list[_Input] = field(default_factory=list)
+    """Inputs that were shown whole."""
 
     def line(self, command: Command) -> str:
         """The command on one line."""
@@ -43,16 +49,18 @@ class CommandText:
         return self._scripts.setdefault(argv[2], f"{argv[3]} {taken + 1}" if taken else argv[3])
 
     def input_lines(self, text: str, shown_for: str) -> Iterator[str]:
-        """An input line by line; what it has in common with one shown before is told in a line of its own."""
+        """An input line by line; what its beginning and end have in common with one shown before is told in one line each."""
         lines = text.splitlines()
-        alike, earlier = max(((_alike(lines, other), name) for other, name in self._inputs), default=(0, ""))
-        if alike >= _FEWEST_ALIKE:
-            yield f"({alike} lines as for {earlier})"
-        else:
-            alike = 0
-            self._inputs.append((lines, shown_for))
-        for line in lines[alike:]:
-            yield _shortened(line)
+        earlier = max(self._inputs, key=lambda one: sum(_alike(lines, one.lines)), default=None)
+        head, tail = _alike(lines, earlier.lines) if earlier is not None else (0, 0)
+        if earlier is None or not head + tail:
+            head, tail = 0, 0
+            self._inputs.append(_Input(lines, shown_for))
+        if head and earlier is not None:
+            yield f"(the first {head} lines as for {earlier.shown_for})"
+        yield from map(_shortened, lines[head : len(lines) - tail])
+        if tail and earlier is not None:
+            yield f"(the last {tail} lines as for {earlier.shown_for})"
 
     def script_lines(self) -> Iterator[str]:
         """All scripts that were named, each once."""
@@ -62,11 +70,16 @@ class CommandText:
                 yield f"    {line}"
 
 
-def _alike(lines: list[str], other: list[str]) -> int:
-    """How many lines two inputs have in common at their beginning."""
-    return next(
-        (at for at, (mine, its) in enumerate(zip(lines, other, strict=False)) if mine != its), min(len(lines), len(other))
-    )
+def _alike(lines: list[str], other: list[str]) -> tuple[int, int]:
+    """How many lines two inputs have in common at their beginning and at their end, where that is worth telling."""
+    head = _common(lines, other)
+    tail = _common(lines[head:][::-1], other[head:][::-1])
+    return head if head >= _FEWEST_ALIKE else 0, tail if tail >= _FEWEST_ALIKE else 0
+
+
+def _common(lines: list[str], other: list[str]) -> int:
+    least = min(len(lines), len(other))
+    return next((at for at in range(least) if lines[at] != other[at]), least)
 
 
 def _shortened(line: str) -> str:

@@ -39,7 +39,18 @@ def test_an_input_that_begins_like_an_earlier_one_shows_what_is_its_own() -> Non
 
     assert list(shown.input_lines(f"{BASE}\nadd rule a", "FirewallRule/a")) == [*BASE.splitlines(), "add rule a"]
     assert list(shown.input_lines(f"{BASE}\nadd rule b", "FirewallRule/b")) == [
-        "(10 lines as for FirewallRule/a)",
+        "(the first 10 lines as for FirewallRule/a)",
         "add rule b",
     ]
     assert list(shown.input_lines("add chain number 0\nother", "FirewallRule/c")) == ["add chain number 0", "other"]
+
+
+def test_an_input_with_one_line_changed_shows_that_line() -> None:
+    shown = CommandText()
+    list(shown.input_lines(f"{BASE}\nnote: making\n{BASE}", "Zone/web1"))
+
+    assert list(shown.input_lines(f"{BASE}\nnote: made\n{BASE}", "Zone/web1")) == [
+        "(the first 10 lines as for Zone/web1)",
+        "note: made",
+        "(the last 10 lines as for Zone/web1)",
+    ]
