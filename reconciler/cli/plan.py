@@ -22,6 +22,7 @@ from reconciler.hosts.head_start import begin
 @state_option
 @ceilings_option
 @output_option
+@click.option("--scripts", is_flag=True, help="Show the text of the scripts too that the plan calls by name.")
 @click.option("--exit-code", "tell_pending", is_flag=True, help="End with 2 when changes are pending.")
 def command(
     choice: SourceChoice,
@@ -31,6 +32,7 @@ def command(
     state: Path | None,
     ceilings: Path | None,
     output: str,
+    scripts: bool,
     tell_pending: bool,
 ) -> int:
     """Show exactly which commands would run on which host, whom they restart, what they put at risk, and what is refused.
@@ -50,6 +52,17 @@ def command(
         # Imported while the probes of a known source run.
         from reconciler.cli.plan_pass import show_plan
 
-        return show_plan(choice, place, hosts, kind, name, head_start, ceilings, output=output, tell_pending=tell_pending)
+        return show_plan(
+            choice,
+            place,
+            hosts,
+            kind,
+            name,
+            head_start,
+            ceilings,
+            output=output,
+            scripts=scripts,
+            tell_pending=tell_pending,
+        )
     finally:
         head_start.abandon()

@@ -30,6 +30,7 @@ def show_plan(
     ceilings_file: Path | None,
     *,
     output: str,
+    scripts: bool,
     tell_pending: bool,
 ) -> int:
     """Plans once, prints the plan, and gives the exit code."""
@@ -45,7 +46,7 @@ def show_plan(
     if output == "json":
         print_json(plan_document(planned.plan))
     else:
-        print_lines(plan_lines(planned.plan, registry.kinds))
+        print_lines(plan_lines(planned.plan, registry.kinds, with_scripts=scripts))
     return plan_exit_code(planned.plan, tell_pending=tell_pending)
 
 

@@ -1,4 +1,4 @@
-"""Commands as people read them in a plan: a script is named where it runs and shown once, an input that is much like an
+"""Commands as people read them in a plan: a script is named where it runs and can be shown once, an input that is much like an
 earlier one only tells what is its own."""
 
 import re
@@ -61,6 +61,11 @@ class CommandText:
         yield from map(_shortened, lines[head : len(lines) - tail])
         if tail and earlier is not None:
             yield f"(the last {tail} lines as for {earlier.shown_for})"
+
+    @property
+    def scripts(self) -> tuple[str, ...]:
+        """The names of all scripts that were shown by name."""
+        return tuple(self._scripts.values())
 
     def script_lines(self) -> Iterator[str]:
         """All scripts that were named, each once."""

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from itertools import chain
 from typing import NamedTuple
 
 from reconciler.model.change import REMOVALS, STATE, Change, Effect, FieldChange, Verb
@@ -63,12 +62,12 @@ _OF_THE_HOST = frozenset({Reason.UNREADABLE, Reason.WRONG_HOST, Reason.HELD})
 """Reasons that may concern all objects of a host alike."""
 
 
-def plan_lines(plan: Plan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
+def plan_lines(plan: Plan, kinds: Mapping[str, Kind], *, with_scripts: bool = False) -> Iterator[Line]:
     """The plan line by line; the last line is the summary. Nothing that a host said can begin a line of its own."""
-    return (Line(style, printable(text)) for style, text in _lines(plan, kinds))
+    return (Line(style, printable(text)) for style, text in _lines(plan, kinds, with_scripts=with_scripts))
 
 
-def _lines(plan: Plan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
+def _lines(plan: Plan, kinds: Mapping[str, Kind], *, with_scripts: bool) -> Iterator[Line]:
     narrowed = "" if plan.source.whole else ", narrowed: nothing is removed"
     what = f"plan for {plan.source.path}" if plan.source.path else "plan"  # the top of a repository has no path
     yield Line(Style.QUIET, f"{what} at {short_revision(plan.source.revision)}{narrowed}")
@@ -79,18 +78,22 @@ def _lines(plan: Plan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
         yield Line(Style.PLAIN, "")
         yield Line(Style.HEADING, name)
         yield Line(Style.QUIET, "  forgotten: it has no Host manifest any more, and everything on it is left as it is")
-    yield from _script_lines(commands)
+    yield from _script_lines(commands, whole=with_scripts)
     yield Line(Style.PLAIN, "")
     yield from _lost_lines(plan)
     yield Line(Style.HEADING, summary_text(plan))
 
 
-def _script_lines(commands: CommandText) -> Iterator[Line]:
-    """The scripts that commands named, each once: where they run they would hide what is different."""
-    scripts = list(commands.script_lines())
-    if scripts:
-        yield Line(Style.PLAIN, "")
-    for line in scripts:
+def _script_lines(commands: CommandText, *, whole: bool) -> Iterator[Line]:
+    """The scripts that commands named: each once, or only that they are fixed, and where their text is."""
+    if not commands.scripts:
+        return
+    yield Line(Style.PLAIN, "")
+    if not whole:
+        yield Line(
+            Style.QUIET, "  names in <> are scripts that are always the same; `plan --scripts` and --output json show them"
+        )
+    for line in commands.script_lines() if whole else ():
         yield Line(Style.QUIET, f"  {line}")
 
 
@@ -192,8 +195,7 @@ def _host_lines(host: HostPlan, kinds: Mapping[str, Kind], commands: CommandText
 def work_lines(host: HostPlan, kinds: Mapping[str, Kind]) -> Iterator[Line]:
     """What one host's plan does and refuses, without what it says of the host besides."""
     commands = CommandText()
-    lines = chain(_work_lines(host, kinds, commands), _script_lines(commands))
-    return (Line(style, printable(text)) for style, text in lines)
+    return (Line(style, printable(text)) for style, text in _work_lines(host, kinds, commands))
 
 
 def _work_lines(

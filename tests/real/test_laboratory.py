@@ -60,6 +60,15 @@ def test_the_laboratory_comes_up_serves_and_goes_without_a_trace(laboratory: Tre
     assert tree.plan().exit_code == 0
 
 
+def test_a_plan_names_scripts_and_shows_them_when_asked(laboratory: Tree) -> None:
+    short, long = laboratory.reconciler("plan").out, laboratory.reconciler("plan", "--scripts").out
+
+    assert "$ sh -c <make-link> lab0 " in short
+    assert "`plan --scripts`" in short
+    assert "ip -batch" not in short
+    assert "  <make-link> is\n      name=$1" in long
+
+
 def _page(tree: Tree, address: str, inside: str = "") -> str:
     """What a web server serves within two seconds; empty where none answers."""
     argv = ("sh", "-c", f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | busybox nc -w 2 {address} 80")
