@@ -105,16 +105,17 @@ mkdir -p "${file%/*}"
 whole() { [ -e "$1" ] && got=$(sha256sum <"$1") && [ "${got%% *}" = "$sum" ]; }
 ! whole "$file" || exit 0
 part=$file.part
-get() { curl -fsSL --proto =http,https --connect-timeout 20 --speed-limit 1 --speed-time 60 -C - -o "$part" -- "$url"; }
+limits='--connect-timeout 20 --speed-limit 1 --speed-time 60'
+get() { curl -fsSL --proto =http,https $limits -C - -D "$part.head" -o "$part" -- "$url"; }
 for try in 1 2 3 4 5; do
     resumed=; [ ! -s "$part" ] || resumed=yes
     code=0; get || code=$?
     # Whatever curl says: a file that is right is whole.
-    if whole "$part"; then mv -f "$part" "$file"; exit 0; fi
+    if whole "$part"; then mv -f "$part" "$file" && rm -f "$part.head"; exit; fi
     case $code in
         0) # All of it came, and it is something else; what it was resumed from may have been of another time.
             check=$(check_sum "$part" "$sum" 2>&1) || true
-            rm -f "$part"
+            rm -f "$part" "$part.head"
             [ -n "$resumed" ] || fail "$url: $check" ;;
         33|36) rm -f "$part" ;; # The server can't go on where we were.
         22) # Refused; what we have may be longer than what there is now.
@@ -127,6 +128,21 @@ done
 fail "$url can't be downloaded (curl ended with $code)"
 """
 )
+
+_DOWNLOADED = """\
+have=$(stat -c %s -- "$1.part" 2>/dev/null) || exit 0
+all=$(tr -d '\\r' <"$1.part.head" 2>/dev/null | awk '
+    /^HTTP\\// { size = "" }
+    tolower($1) == "content-length:" && size == "" { size = $2 }
+    tolower($1) == "content-range:" { size = $3; sub(".*/", "", size) }
+    END { print size }')
+mib() { echo $((($1 + 524288) / 1048576)); }
+case $all in
+    '' | *[!0-9]*) echo "$(mib "$have") MiB downloaded" ;;
+    *) echo "$(mib "$have") of $(mib "$all") MiB downloaded" ;;
+esac
+"""
+"""After a redirection the last answer counts; one that goes on where we were tells the whole in its range."""
 
 _FILL = (
     _FAIL
@@ -195,6 +211,11 @@ def check_snapshot(snapshot: str) -> Argv:
 def download(url: str, sha256: str, file: str) -> Argv:
     """Puts what a URL gives into a file, after what is there of it from an earlier try; a file that is right stays."""
     return ("sh", "-c", _DOWNLOAD, "download-image", url, sha256, file)
+
+
+def downloaded(file: str) -> Argv:
+    """How much of a download has come, in one line for people; nothing where none has."""
+    return ("sh", "-c", _DOWNLOADED, "download-progress", file)
 
 
 def mount(name: str, mountpoint: str) -> Argv:

@@ -255,7 +255,8 @@ def _source_steps(stated: Fields, pool: str) -> Iterator[Step]:
     if (url := stated.get("source.url")) is not None:
         file = image_datasets.download_file(pool, sha256)
         get = image_sources.download(str(url), sha256, file)
-        yield Step(Command(get, deadline_s=image_sources.DEADLINE_S))
+        look = Command(image_sources.downloaded(file), changes=False)
+        yield Step(Command(get, deadline_s=image_sources.DEADLINE_S), progress=look)
         yield Step(Command(image_sources.check_path(file, type_, ""), changes=False, deadline_s=image_sources.DEADLINE_S))
     if snapshot is None and path is None and url is None:
         raise ReconcilerError("nothing says what it is made of", remedy="state source: path, url with sha256, or dataset")

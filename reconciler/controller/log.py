@@ -59,6 +59,9 @@ class LogProgress:
     def started(self, action: Action) -> None:
         self._log.debug("action started", key=str(action.key), verb=action.verb.value, why=action.why)
 
+    def told(self, action: Action, line: str) -> None:
+        self._log.debug("action goes on", key=str(action.key), verb=action.verb.value, progress=line)
+
     def ended(self, action: Action, outcome: Outcome) -> None:
         said: dict[str, Any] = {
             "key": str(action.key),

@@ -1,12 +1,12 @@
 """Running one action: its planned commands in order, retried, and judged by looking where the answer can't be trusted."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.hosts.transport import Transport
 from reconciler.model.change import Change
-from reconciler.model.command import Completed, Ending, Failure, RetryClass, Step
+from reconciler.model.command import Command, Completed, Ending, Failure, RetryClass, Step
 from reconciler.model.errors import ReadError
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import OutcomeState
@@ -14,6 +14,8 @@ from reconciler.model.plan import Action
 from reconciler.planning.goal import is_reached, movement
 from reconciler.provider.contract import Backend
 from reconciler.provider.kind import Kind
+
+PROGRESS_INTERVAL_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class _StopError(Exception):
 
 @dataclass
 class ActionRun:
-    """One action on its way. `stop` asks it to end after the command that is running."""
+    """One action on its way. `stop` asks it to end after the command that is running; `tell` hears how far a long one is."""
 
     action: Action
     kind: Kind
@@ -44,6 +46,7 @@ class ActionRun:
     transport: Transport
     lanes: Mapping[str, asyncio.Lock]
     stop: asyncio.Event
+    tell: Callable[[str], None] = lambda _line: None
     attempts: int = 0
     _confirmed: bool = field(default=False, init=False)
 
@@ -86,7 +89,22 @@ class ActionRun:
 
     async def _attempt(self, step: Step) -> Completed:
         self.attempts += 1
-        return await self.transport.run(step.command)
+        if step.progress is None:
+            return await self.transport.run(step.command)
+        watching = asyncio.create_task(self._watch(step.progress))
+        try:
+            return await self.transport.run(step.command)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    async def _watch(self, look: Command) -> None:
+        """Tells how far a command is, until it is done."""
+        while True:
+            await asyncio.sleep(PROGRESS_INTERVAL_S)
+            answer = await self.transport.run(look)
+            if answer.succeeded and (line := answer.stdout.strip().partition("\n")[0]):
+                self.tell(line)
 
     async def _retry(self, step: Step, answer: Completed, failure: Failure) -> tuple[Completed, Failure]:
         """The last answer after repeating a command that failed for a passing reason."""

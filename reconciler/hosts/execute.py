@@ -29,6 +29,10 @@ class Progress(Protocol):
 
     def started(self, action: Action) -> None: ...
 
+    def told(self, action: Action, line: str) -> None:
+        """How far a long command of the action is, in words."""
+        ...
+
     def ended(self, action: Action, outcome: Outcome) -> None: ...
 
 
@@ -144,7 +148,11 @@ async def _run(action: Action, execution: Execution, gates: _Gates) -> Outcome:
     execution.progress.started(action)
     began = time.monotonic()
     kind, backend = execution.kinds[action.key.kind], execution.backends[action.key.kind]
-    done = await _ended(ActionRun(action, kind, backend, execution.transport, gates.lanes, execution.stop))
+
+    def tell(line: str) -> None:
+        execution.progress.told(action, line)
+
+    done = await _ended(ActionRun(action, kind, backend, execution.transport, gates.lanes, execution.stop, tell))
     return Outcome(
         action.id, action.key, done.state, done.attempts, round(time.monotonic() - began, 3), done.failure, done.command
     )

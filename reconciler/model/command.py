@@ -91,14 +91,16 @@ class Failure:
 class Step:
     """One command of a change.
 
-    Steps that share a `lane` run one at a time per host (a tool that can't stand company). `destructive` steps take data
-    away for good; they, and those that `look_first`, run only after one more look at the object.
+    `progress` is a look at how far a long one is while it runs: it prints one line for people, or nothing. Steps that share a
+    `lane` run one at a time per host (a tool that can't stand company). `destructive` steps take data away for good; they, and
+    those that `look_first`, run only after one more look at the object.
     """
 
     command: Command
     lane: str | None = None
     destructive: bool = False
     look_first: bool = False
+    progress: Command | None = None
 
 
 Outputs = Mapping[str, Completed]

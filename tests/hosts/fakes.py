@@ -149,6 +149,9 @@ class Told:
     def started(self, action: Action) -> None:
         self.lines.append(f"started {action.key.object}")
 
+    def told(self, action: Action, line: str) -> None:
+        self.lines.append(f"{action.key.object}: {line}")
+
     def ended(self, action: Action, outcome: Outcome) -> None:
         self.lines.append(f"{outcome.state} {action.key.object}")
 

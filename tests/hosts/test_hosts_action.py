@@ -11,7 +11,7 @@ from reconciler.model.command import Command, Completed, Ending, RetryClass
 from reconciler.model.outcome import Outcome, OutcomeState
 from reconciler.model.plan import HostPlan
 from tests.hosts.conftest import Opener
-from tests.hosts.fakes import Emulated, carried_out, plan_on
+from tests.hosts.fakes import Emulated, Told, carried_out, plan_on
 from tests.planning.world import DELETE, GIB, REPLACE, dataset, row, volume
 
 
@@ -349,5 +349,42 @@ def test_a_tool_that_is_missing_fails_the_action_and_says_so(emulated: Opener) -
         assert outcome.failure is not None
         assert outcome.failure.cause == "the host has no zfs"
         assert "install zfs" in outcome.failure.remedy
+
+    run(scene())
+
+
+def test_while_a_long_command_runs_it_is_told_how_far_it_is(emulated: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.hosts.action.PROGRESS_INTERVAL_S", 0)
+    look = Command(("how-far",), changes=False)
+
+    class Slow(Emulated):
+        """Its long command ends once somebody has looked twice."""
+
+        def __init__(self) -> None:
+            super().__init__(emulated("linux-zfs-fuse").host)
+            self.looks = 0
+            self.seen = asyncio.Event()
+
+        async def run(self, command: Command) -> Completed:
+            if command != look:
+                await self.seen.wait()
+                return Completed(command, Ending.EXITED, 0)
+            self.looks += 1
+            if self.looks == 3:
+                self.seen.set()
+            return Completed(command, Ending.EXITED, 1 if self.looks == 1 else 0, f"{self.looks} of 3 MiB\nmore\n")
+
+    async def scene() -> None:
+        transport, told = Slow(), Told()
+        plan, view = await plan_on(emulated("linux-zfs-fuse"), [dataset("tank/a")])
+        (planned,) = plan.actions
+        steps = tuple(replace(step, progress=look) for step in planned.steps)
+        long = replace(plan, actions=(replace(planned, steps=steps),))
+        (outcome,) = await carried_out(transport, long, view.backends, progress=told)
+
+        assert outcome.state is OutcomeState.SUCCEEDED
+        # What can't be told is left out, and only the first line is shown.
+        assert told.lines[1] == "Dataset/tank/a: 2 of 3 MiB"
+        assert told.lines[-1] == "succeeded Dataset/tank/a"
 
     run(scene())

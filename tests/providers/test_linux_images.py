@@ -1,6 +1,8 @@
 """Images on Linux: the commands of each change, and what one look at their datasets tells."""
 
+import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -280,3 +282,37 @@ def test_scripts_take_names_as_arguments_and_never_as_text() -> None:
     )
 
     assert all(argv[:2] == ("sh", "-c") and odd not in argv[2] for argv in scripts)
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 314572800\r\n\r\n", "3 of 300 MiB downloaded"),
+        (
+            "HTTP/1.1 302 Found\r\nContent-Length: 7\r\n\r\nHTTP/2 200\r\ncontent-length: 314572800\r\n",
+            "3 of 300 MiB downloaded",
+        ),
+        (
+            "HTTP/1.1 206 Partial\r\nContent-Length: 1048576\r\nContent-Range: bytes 2-5/314572800\r\n",
+            "3 of 300 MiB downloaded",
+        ),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n", "3 MiB downloaded"),
+        (None, "3 MiB downloaded"),
+    ],
+)
+def test_how_far_a_download_is_comes_from_what_the_server_said_and_what_has_come(
+    tmp_path: Path, head: str | None, told: str
+) -> None:
+    file = tmp_path / "image"
+    with (tmp_path / "image.part").open("wb") as part:
+        part.truncate(3 << 20)
+    if head is not None:
+        (tmp_path / "image.part.head").write_bytes(head.encode())
+
+    assert subprocess.run(image_sources.downloaded(str(file)), capture_output=True, text=True, check=True).stdout == f"{told}\n"
+
+
+def test_of_a_download_that_has_not_begun_nothing_is_told(tmp_path: Path) -> None:
+    done = subprocess.run(image_sources.downloaded(str(tmp_path / "image")), capture_output=True, text=True, check=True)
+
+    assert done.stdout == ""
