@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from providers.tools import (
+    guest_pools,
     libvirt_facts,
     libvirt_fields,
     libvirt_objects,
@@ -14,7 +15,7 @@ from providers.tools import (
 )
 from providers.tools import libvirt_storage as storage
 from providers.tools.libvirt_reading import KIND, Around
-from providers.tools.vmadm_guests import check_pool
+from providers.tools.linux_kernel import UNKNOWN
 from providers.tools.zfs_properties import PROPERTIES
 from reconciler.model.change import Change, FieldChange, Verb
 from reconciler.model.command import Completed, Failure, Outputs, Probe, Step, probe
@@ -28,7 +29,7 @@ from reconciler.provider.field import Acts
 DOMAINS, STORAGE, ORIGINS = "libvirt.domains", "libvirt.storage", "libvirt.origins"
 """Names of the probes."""
 
-_NONE = libvirt_facts.LibvirtHost(False, False, "nobody could ask the host", None, False, False, "", None)
+_NONE = libvirt_facts.LibvirtHost(False, False, "nobody could ask the host", None, False, False, UNKNOWN, None)
 
 
 class LibvirtMachines:
@@ -55,7 +56,8 @@ class LibvirtMachines:
         found = [Probe(DOMAINS, virsh.read_all()), Probe(STORAGE, storage.read_command(_properties(asked)))]
         if asked & {REMOVAL, EVERY_FIELD}:
             found.append(probe(ORIGINS, *storage.LIST_ORIGINS))
-        return (*found, *linux_ports.probes())
+        # A host may have machines without nics, and no tools for links.
+        return tuple(found) if self.host.links.missing else (*found, *linux_ports.probes())
 
     def read(self, outputs: Outputs, fields: Mapping[str, frozenset[str]]) -> tuple[Observed, ...]:
         if KIND not in fields:
@@ -66,7 +68,7 @@ class LibvirtMachines:
         around = Around(
             host.files,
             storage.read_storage(outputs[STORAGE].stdout, _properties(asked), origins),
-            linux_ports.read_ports(outputs),
+            None if self.host.links.missing else linux_ports.read_ports(outputs),
             bool(asked & {REMOVAL, EVERY_FIELD}),
         )
         return tuple(libvirt_reading.observed(domain, asked, around) for domain in host.domains)
@@ -74,7 +76,7 @@ class LibvirtMachines:
     def refusal(self, kind: str, field: str, value: Value) -> Refusal | None:
         try:
             if field == "pool" and value is None:
-                check_pool(self.host.pools)
+                guest_pools.check_pool(self.host.pools)
             else:
                 libvirt_fields.check(self.host, field, value)
         except InvalidValue as invalid:

@@ -1,6 +1,6 @@
 """What virtual machines can't have on SmartOS, told before anything runs."""
 
-from providers.tools import vmadm_fields, vmadm_guests
+from providers.tools import guest_pools, vmadm_fields
 from reconciler.model.errors import InvalidValue
 from reconciler.model.value import Value
 from reconciler.provider.contract import Refusal
@@ -10,7 +10,7 @@ def refusal(kind: str, field: str, value: Value, pools: frozenset[str] | None) -
     """Why SmartOS can't have a stated field at that value; None when it can."""
     try:
         if field == "pool" and value is None:
-            vmadm_guests.check_pool(pools)
+            guest_pools.check_pool(pools)
         else:
             vmadm_fields.check(kind, field, value)
     except InvalidValue as invalid:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from providers.tools import linux_kernel
 from providers.tools.libvirt_seed import TOOLS
+from providers.tools.linux_kernel import Links
 from reconciler.model.command import probe
 from reconciler.model.facts import HostFacts
 
@@ -31,7 +32,7 @@ _FACT = re.compile(r"(flag|module|seed|pool|type|firmware) (\S+)")
 
 @dataclass(frozen=True, slots=True)
 class LibvirtHost:
-    """`why_no_kvm` is empty where the processor's help works, `why_no_vlans` where bridges keep VLANs apart.
+    """`why_no_kvm` is empty where the processor's help works; `links` is what the host can do with links.
     `has_uefi` is None where libvirt did not tell."""
 
     has_virsh: bool
@@ -40,7 +41,7 @@ class LibvirtHost:
     has_uefi: bool | None
     has_seed_tool: bool
     has_no_volumes: bool
-    why_no_vlans: str
+    links: Links
     pools: frozenset[str] | None
 
     @property
@@ -67,16 +68,9 @@ def host_of(facts: HostFacts) -> LibvirtHost | None:
         "uefi" in found.get("firmware", ()) if answers else None,
         "seed" in found,
         "zfs without volumes" in lines,
-        _why_no_vlans(facts),
+        linux_kernel.links_of(facts),
         frozenset(found["pool"]) if "pool" in found else None,
     )
-
-
-def _why_no_vlans(facts: HostFacts) -> str:
-    answer = facts.probed.get(linux_kernel.FACTS.name)
-    if answer is None or not answer.succeeded:
-        return "nobody could ask its kernel"
-    return linux_kernel.read_links_facts(answer).why_not(linux_kernel.VLAN_FILTERING)
 
 
 def _why_no_kvm(found: dict[str, set[str]], answers: bool) -> str:

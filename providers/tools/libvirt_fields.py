@@ -7,6 +7,7 @@ from providers.tools.libvirt_devices import BUSES
 from providers.tools.libvirt_facts import LibvirtHost
 from providers.tools.libvirt_reading import MOST_CPUS, MOST_MEMORY
 from providers.tools.libvirt_seed import TOOLS
+from providers.tools.linux_kernel import VLAN_FILTERING
 from providers.tools.linux_ports import LONGEST_NAME
 from reconciler.model.change import FieldChange
 from reconciler.model.errors import InvalidValue
@@ -135,9 +136,12 @@ def _check_nic(host: LibvirtHost, field: str, value: Value) -> None:
             raise InvalidValue(
                 "VLAN 1 is what a bridge of Linux gives to ports without one", remedy="state vlan: 0, or another id"
             )
-        case "vlan" if value and host.why_no_vlans:
+        case "over" if host.links.missing:
+            missing = ", ".join(host.links.missing)
+            raise InvalidValue(f"the host has no {missing}, which nics need", remedy="install iproute2 and nftables")
+        case "vlan" if value and (why := host.links.why_not(VLAN_FILTERING)):
             remedy = "use an etherstub or bridge for each VLAN, or another kernel"
-            raise InvalidValue(f"a bridge here can't keep VLANs apart: {host.why_no_vlans}", remedy=remedy)
+            raise InvalidValue(f"a bridge here can't keep VLANs apart: {why}", remedy=remedy)
         case "maxBandwidth" if isinstance(value, int) and value % 8:
             raise InvalidValue("tc holds a limit in whole bytes a second", remedy="state maxBandwidth in whole Kbps")
         case "model" if value not in _NIC_MODELS:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from reconciler.model.command import Completed, probe
+from reconciler.model.facts import HostFacts
 from reconciler.provider.readers import whole_lines
 
 _TOOLS = ("ip", "tc", "bridge", "nft")
@@ -36,6 +37,15 @@ class Links:
         return (
             f"this host does not tell whether its kernel has CONFIG_{part}: neither /proc/config.gz nor /boot/config-* is there"
         )
+
+
+UNKNOWN = Links((), False, frozenset())
+
+
+def links_of(facts: HostFacts) -> Links:
+    """What a host can do with links, as its facts tell; nothing is known, and no tool missing, where nobody could ask."""
+    answer = facts.probed.get(FACTS.name)
+    return read_links_facts(answer) if answer is not None and answer.succeeded else UNKNOWN
 
 
 def read_links_facts(answer: Completed) -> Links:

@@ -11,20 +11,12 @@ from providers.tools.vmadm_reading import kind_of, observed
 from providers.tools.vmadm_storage import LIST_STORAGE, LIST_VOLUMES, Storage, read_storage, read_volumes
 from reconciler.model.change import Change, Verb
 from reconciler.model.command import Completed, Failure, Outputs, Probe, probe
-from reconciler.model.errors import InvalidValue, ReadError
+from reconciler.model.errors import ReadError
 from reconciler.model.observed import EVERY_FIELD, REMOVAL, Observed
 from reconciler.provider.guest import FINISHED
 
 GUESTS, STORAGE, VOLUMES = "vmadm.guests", "vmadm.storage", "vmadm.volumes"
 """Names of the probes. Both providers of guests ask the same, so that each command runs once."""
-
-
-def check_pool(pools: frozenset[str] | None) -> None:
-    """InvalidValue where nothing says in which pool a guest is to lie, unless there is only one."""
-    if pools is None or len(pools) != 1:
-        there = ", ".join(sorted(pools or ())) or "unknown"
-        cause = f"nothing says in which pool it is to lie (pools there: {there})"
-        raise InvalidValue(cause, remedy="state spec.pool, or spec.defaultPool of the Host")
 
 
 def guest_probes(kind: str, fields: Mapping[str, frozenset[str]]) -> tuple[Probe, ...]:

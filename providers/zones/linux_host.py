@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from providers.tools import linux_kernel, lxc
-from providers.tools.linux_kernel import Links, read_links_facts
+from providers.tools.linux_kernel import Links
 from providers.tools.lxc_limits import Cgroups
 from reconciler.model.facts import HostFacts
 
@@ -20,7 +20,7 @@ class LxcHost:
     pools: tuple[str, ...] = ()
     gets_by_type: bool = False
     confines: bool = False
-    links: Links = Links((), False, frozenset())
+    links: Links = linux_kernel.UNKNOWN
 
     def folder(self, name: str) -> str:
         return f"{self.path}/{name}"
@@ -39,8 +39,5 @@ def lxc_host(facts: HostFacts) -> LxcHost | None:
         tuple(value for what, _, value in said if what == "pool"),
         one.get("zfs") == "types",
         one.get("apparmor") == "Y",
-        read_links_facts(links) if (links := facts.probed.get(linux_kernel.FACTS.name)) is not None else _UNKNOWN,
+        linux_kernel.links_of(facts),
     )
-
-
-_UNKNOWN = Links((), False, frozenset())

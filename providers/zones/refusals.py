@@ -1,6 +1,6 @@
 """What zones and images can't have on SmartOS, told before anything runs."""
 
-from providers.tools import vmadm_fields, vmadm_guests
+from providers.tools import guest_pools, vmadm_fields
 from providers.zones import images
 from reconciler.model.errors import InvalidValue
 from reconciler.model.value import Value
@@ -13,7 +13,7 @@ def refusal(kind: str, field: str, value: Value, pools: frozenset[str] | None) -
         if kind == "Image":
             images.check(field, value)
         elif field == "pool" and value is None:
-            vmadm_guests.check_pool(pools)
+            guest_pools.check_pool(pools)
         else:
             vmadm_fields.check(kind, field, value)
     except InvalidValue as invalid:

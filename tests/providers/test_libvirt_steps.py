@@ -10,6 +10,7 @@ from providers.tools import libvirt_facts, libvirt_fields, linux_kernel, virsh_e
 from providers.tools.libvirt_facts import LibvirtHost, host_of
 from providers.tools.libvirt_seed import write_seed
 from providers.tools.libvirt_steps import steps
+from providers.tools.linux_kernel import VLAN_FILTERING, Links
 from reconciler.model.change import Change, Effect, FieldChange, Verb
 from reconciler.model.command import Command, Completed, Ending, RetryClass
 from reconciler.model.errors import InvalidValue, ReconcilerError
@@ -25,8 +26,8 @@ from reconciler.provider.contract import Served
 from reconciler.provider.field import Acts
 from tests.providers.test_libvirt_reading import DOMAINS, MIB, OUTPUT, machines, ports
 
-QEMU = LibvirtHost(True, True, "no flag", False, True, True, "no VLANs", frozenset({"tank"}))
-KVM = replace(QEMU, why_no_kvm="", has_uefi=True, has_no_volumes=False, why_no_vlans="")
+QEMU = LibvirtHost(True, True, "no flag", False, True, True, Links((), True, frozenset()), frozenset({"tank"}))
+KVM = replace(QEMU, why_no_kvm="", has_uefi=True, has_no_volumes=False, links=Links((), True, frozenset({VLAN_FILTERING})))
 MARK = Mark("tests", ObjectName("VirtualMachine", "web1"), "3d1219c7c4c5404aaa1f6d2a48adfda4", on_removal=OnRemoval.DELETE)
 UUID = "775359f2-a9a9-5e81-80d0-5b875c0410f2"
 
@@ -218,7 +219,7 @@ def test_each_change_says_when_it_acts(field: str, before: Value, after: Value, 
         (QEMU, "engine", "bhyve", "Linux has no bhyve"),
         (QEMU, "firmware", "uefi", "libvirt finds no UEFI firmware"),
         (QEMU, "nics.net0.vnic", "v0", "can't take over a VNIC"),
-        (QEMU, "nics.net0.vlan", 10, "can't keep VLANs apart: no VLANs"),
+        (QEMU, "nics.net0.vlan", 10, "can't keep VLANs apart: this host's kernel is made without"),
         (KVM, "nics.net0.vlan", 1, "VLAN 1"),
         (QEMU, "nics.net0.link", "a-name-too-long-1", "at most 14 bytes"),
         (QEMU, "disks.root.model", "nvme", "no disks of model nvme"),
