@@ -4,7 +4,7 @@ Kinds, and what turns them into commands of `dladm`, `nictagadm` and `fwadm`, or
 tools themselves say and take is in `providers.tools`.
 """
 
-from providers.crossbow.facts import FACT_PROBES
+from providers.crossbow.facts import fact_probes
 from providers.crossbow.kinds import ETHERSTUB, NIC_TAG, OF_CLASS, VNIC
 from providers.crossbow.rules import FIREWALL_RULE
 from reconciler.provider.contract import Backend, Provider
@@ -28,7 +28,7 @@ PROVIDER = Provider(
     summary="virtual network links and firewall rules",
     kinds=(ETHERSTUB, VNIC, FIREWALL_RULE, *OF_CLASS.values(), NIC_TAG),
     backends=_backends,
-    fact_probes=FACT_PROBES,
+    fact_probes=fact_probes,
 )
 
 __all__ = ["PROVIDER"]

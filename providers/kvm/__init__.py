@@ -1,8 +1,8 @@
 """Provider kvm: hardware-virtualised guests."""
 
 from providers.kvm.kinds import VIRTUAL_MACHINE
-from providers.tools import libvirt_facts, linux_kernel
 from providers.tools.vmadm_facts import POOLS
+from reconciler.model.command import Probe
 from reconciler.provider.contract import Backend, Provider
 
 
@@ -18,12 +18,20 @@ def _backends(system: str) -> tuple[type[Backend], ...]:
     return (SmartosMachines,)
 
 
+def _fact_probes(system: str) -> tuple[Probe, ...]:
+    if system != "Linux":
+        return (POOLS,)
+    from providers.tools import libvirt_facts, linux_kernel
+
+    return libvirt_facts.FACTS, linux_kernel.FACTS
+
+
 PROVIDER = Provider(
     name="kvm",
     summary="virtual machines",
     kinds=(VIRTUAL_MACHINE,),
     backends=_backends,
-    fact_probes=(POOLS, libvirt_facts.FACTS, linux_kernel.FACTS),
+    fact_probes=_fact_probes,
 )
 
 __all__ = ["PROVIDER"]

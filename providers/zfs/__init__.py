@@ -5,6 +5,7 @@ Kinds, and what turns them into `zfs` commands and back. What the tools themselv
 
 from providers.zfs.capabilities import FACT_PROBES, TRUNCATE
 from providers.zfs.kinds import DATASET, POOL, VOLUME
+from reconciler.model.command import Probe
 from reconciler.provider.contract import Backend, Provider
 
 
@@ -14,12 +15,16 @@ def _backends(_system: str) -> tuple[type[Backend], ...]:
     return (ZfsBackend,)
 
 
+def _fact_probes(system: str) -> tuple[Probe, ...]:
+    return (*FACT_PROBES, TRUNCATE) if system == "Linux" else FACT_PROBES
+
+
 PROVIDER = Provider(
     name="zfs",
     summary="ZFS pools, datasets and volumes",
     kinds=(POOL, DATASET, VOLUME),
     backends=_backends,
-    fact_probes=(*FACT_PROBES, TRUNCATE),
+    fact_probes=_fact_probes,
 )
 
 __all__ = ["PROVIDER"]

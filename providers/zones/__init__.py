@@ -4,6 +4,7 @@ from providers.tools import zfs_pools
 from providers.tools.lxc import FACTS
 from providers.tools.vmadm_facts import POOLS
 from providers.zones.kinds import IMAGE, ZONE
+from reconciler.model.command import Probe
 from reconciler.provider.contract import Backend, Provider
 
 
@@ -19,12 +20,16 @@ def _backends(system: str) -> tuple[type[Backend], ...]:
     return (SmartosZones,)
 
 
+def _fact_probes(system: str) -> tuple[Probe, ...]:
+    return (zfs_pools.NAMES, FACTS) if system == "Linux" else (POOLS,)
+
+
 PROVIDER = Provider(
     name="zones",
     summary="zones and the images that guests are made of",
     kinds=(ZONE, IMAGE),
     backends=_backends,
-    fact_probes=(POOLS, zfs_pools.NAMES, FACTS),
+    fact_probes=_fact_probes,
 )
 
 __all__ = ["PROVIDER"]

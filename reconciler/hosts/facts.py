@@ -42,7 +42,7 @@ async def read_facts(
         return facts, False
     known |= await _ids(transport, system, version, expected)
     _check(expected, known, whole=True)
-    probes = [probe for provider in providers for probe in provider.fact_probes]
+    probes = [probe for provider in providers for probe in provider.fact_probes(system)]
     answers = await asyncio.gather(*(transport.run(probe.command) for probe in probes))
     probed = {probe.name: answer for probe, answer in zip(probes, answers, strict=True)}
     return HostFacts(system, release, version, boot_id, known, probed), True

@@ -38,6 +38,9 @@ _ODD_VALUES: tuple[Scalar, ...] = (
     "-x",
     "../x",
 )
+SYSTEMS = ("SunOS", "Linux")
+"""Kinds of system that there are backends for, as `uname -s` names them."""
+
 _RUBBISH = "\x00\ufffd\x1b[31mgarbage\t\t\n\x00\n"
 _SAID = "something that no tool has ever said"
 
@@ -48,7 +51,7 @@ class ContractError(AssertionError):
 
 def backend_for(provider: Provider, facts: HostFacts, run: Run) -> Backend:
     """The provider's backend for a host, chosen as the engine does it; ContractError when none or more than one serves it."""
-    probed = {probe.name: run(probe.command) for probe in provider.fact_probes}
+    probed = {probe.name: run(probe.command) for probe in provider.fact_probes(facts.system)}
     whole = replace(facts, probed=probed)
     backends = provider.backends(facts.system)
     serving = [backend for backend in backends if backend.serves(whole).served is Served.YES]
@@ -157,12 +160,18 @@ def _probe_findings(provider: Provider, backend: Backend) -> Iterator[str]:
             yield f"the probes for {sorted(asked)} differ from call to call"
         if len({probe.name for probe in probes}) < len(probes):
             yield f"two probes for {sorted(asked)} have one name"
-        for probe in (*probes, *provider.fact_probes):
+        for probe in probes:
             yield from _command_findings(probe.command)
             if probe.command.changes:
                 yield f"`{probe.command}` is a probe and says that it changes something"
-    if len({probe.name for probe in provider.fact_probes}) < len(provider.fact_probes):
-        yield "two fact probes have one name"
+    for system in SYSTEMS:
+        probes = provider.fact_probes(system)
+        for probe in probes:
+            yield from _command_findings(probe.command)
+            if probe.command.changes:
+                yield f"`{probe.command}` is a probe and says that it changes something"
+        if len({probe.name for probe in probes}) < len(probes):
+            yield f"two fact probes for {system} have one name"
 
 
 def _command_findings(command: Command) -> Iterator[str]:

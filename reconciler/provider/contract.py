@@ -108,11 +108,11 @@ class Provider:
 
     `backends` gives those for a kind of system, as `uname -s` names it; where there is none, it has nothing of that provider.
     It imports them then and not before: a run pays for the tools of the systems that it meets.
-    `fact_probes` are run once per boot; their answers are in `HostFacts.probed`, whatever their exit code.
+    `fact_probes` gives what such a host is asked once per boot; `HostFacts.probed` has the answers, whatever their exit code.
     """
 
     name: str
     summary: str
     kinds: tuple[Kind, ...]
     backends: Callable[[str], tuple[type[Backend], ...]]
-    fact_probes: tuple[Probe, ...] = ()
+    fact_probes: Callable[[str], tuple[Probe, ...]] = lambda _system: ()

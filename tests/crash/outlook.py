@@ -85,7 +85,8 @@ class Outlook:
         """All that the plan says has come about."""
         after = self.check_kept(ground)
         # The empty container of a trash may stay behind: it goes with the last purge that finds something.
-        assert not [after[guid].name for guid in self.destroyed & after.keys() if not after[guid].name.endswith(TRASH)]
+        left = [after[guid].name for guid in self.destroyed & after.keys() if not after[guid].name.endswith(TRASH)]
+        assert not left, left
         assert {guid: timeless(after[guid].name) for guid in self.names if guid in after} == {
             guid: timeless(name) for guid, name in self.names.items() if guid in after
         }

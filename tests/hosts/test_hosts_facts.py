@@ -35,7 +35,7 @@ def test_facts_come_from_commands_on_the_host(emulated: Opener, system: str, ker
 
     assert (facts.system, facts.identity["hostname"], anew) == (kernel, "hv01", True)
     assert facts.identity.keys() == ids
-    assert facts.probed.keys() == {probe.name for probe in REGISTRY.providers[0].fact_probes}
+    assert facts.probed.keys() == {probe.name for probe in REGISTRY.providers[0].fact_probes(kernel)}
     assert facts.boot_id
     assert transport.changing == []
 

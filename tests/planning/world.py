@@ -51,7 +51,7 @@ def facts() -> HostFacts:
     """The facts of an emulated OmniOS host, asked once."""
     with tempfile.TemporaryDirectory() as folder, EmulatedHost.open(Path(folder) / "host", system="omnios") as host:
         probed = {}
-        for probe in PROVIDER.fact_probes:
+        for probe in PROVIDER.fact_probes("SunOS"):
             answer = host.run(probe.command.argv)
             out, err = answer.stdout.decode(), answer.stderr.decode()
             probed[probe.name] = Completed(probe.command, Ending.EXITED, answer.exit_code, out, err)
