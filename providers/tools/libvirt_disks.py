@@ -1,9 +1,9 @@
 """Disks of machines as datasets: made from an image or fresh, grown, and put aside, trashed or destroyed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from providers.tools import libvirt_storage as storage
-from providers.tools import zfs, zfs_marks, zfs_trash
+from providers.tools import zfs, zfs_containers, zfs_marks, zfs_trash
 from providers.tools.libvirt_devices import volume_device
 from providers.tools.libvirt_marks import Going
 from providers.tools.zfs_properties import MARK_PREFIX
@@ -23,9 +23,10 @@ SNAPSHOT = "@image"
 """The snapshot of an Image that disks are cloned from."""
 
 _MAKE = f"""\
+{zfs_containers.MAKE_IN}
 name=$1 owner=$2 key=$3 file=$4 size=$5
 shift 5
-"$@" || {{
+make_in "$@" || {{
     [ "$(zfs get -H -o value {zfs_marks.OWNER} "$name" 2>/dev/null)" = "$owner" ] &&
         [ "$(zfs get -H -o value {zfs_marks.KEY} "$name")" = "$key" ]
 }} || exit 1
@@ -36,8 +37,8 @@ there=$(stat -c %s "$file" 2>/dev/null || echo 0)
 [ "$there" -le "$size" ] || {{ echo "$file has $there bytes, and $size are wanted: it would be cut off" >&2; exit 1; }}
 umask 077
 truncate -s "$size" "$file\""""
-"""Makes a dataset by the command that follows, or finds it made by us already (a definition that was lost had it); mounts it;
-and gives the file in it its size, never a smaller one."""
+"""Makes a dataset by the command that follows, in the container before it, or finds it made by us already (a definition that
+was lost had it); mounts it; and gives the file in it its size, never a smaller one."""
 
 _GROW = """\
 there=$(stat -c %s "$1") || exit 1
@@ -58,13 +59,14 @@ def new_home(change: Change, pool: str, machine: str, quota: Value) -> Step:
     if quota is not None:
         properties["quota"] = quota
     name = storage.home(pool, machine)
-    return _made(change, name, zfs.create(name, properties, parents=True))
+    return _made(change, name, zfs.create(name, properties), container=storage.container(pool))
 
 
 def far_home(change: Change, pool: str, machine: str) -> Step:
     """The same in another pool than the machine's own, where only disks lie."""
     name = storage.home(pool, machine)
-    return _made(change, name, zfs.create(name, {"mountpoint": "none", **_marked(change)}, parents=True))
+    command = zfs.create(name, {"mountpoint": "none", **_marked(change)})
+    return _made(change, name, command, container=storage.container(pool))
 
 
 def new_disk(change: Change, machine: str, disk: str, fields: Fields, pool: str) -> Step:
@@ -98,10 +100,17 @@ def new_disk(change: Change, machine: str, disk: str, fields: Fields, pool: str)
     return _made(change, name, command, storage.file(machine, disk), str(size) if isinstance(size, int) else "")
 
 
-def _made(change: Change, name: str, command: tuple[str, ...], file: str = "", size: str = "") -> Step:
+def _made(change: Change, name: str, command: tuple[str, ...], file: str = "", size: str = "", *, container: str = "") -> Step:
     assert change.mark is not None
-    argv = ("sh", "-c", _MAKE, "make-dataset", name, change.mark.owner, str(change.mark.name), file, size, *command)
+    mark = change.mark
+    argv = ("sh", "-c", _MAKE, "make-dataset", name, mark.owner, str(mark.name), file, size, container, *command)
     return Step(Command(argv), MOUNT_LANE)
+
+
+def drop_containers(pools: Iterable[str]) -> Iterator[Step]:
+    """Takes away what held the machines' datasets, in pools where this was the last one."""
+    for pool in sorted(pools):
+        yield Step(Command(zfs_containers.drop(storage.container(pool))), MOUNT_LANE, destructive=True)
 
 
 def _marked(change: Change) -> dict[str, Value]:

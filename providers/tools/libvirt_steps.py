@@ -5,6 +5,7 @@ of what is not done yet. The last command takes the note off. So the next look f
 and commands that were done already do nothing when they are repeated.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import assert_never
@@ -395,4 +396,14 @@ def _delete(change: Change) -> Iterator[Step]:
         for snapshot in (one for one in snapshots if one.partition("@")[0] == name):
             yield Step(Command(zfs.destroy(snapshot)), destructive=True)
         yield Step(Command(zfs.destroy(name)), disks.MOUNT_LANE, destructive=True)
+    yield from disks.drop_containers(_pools_of(change, read_notes(tree)))
     yield Step(virsh.undefine(observed.identity, nvram=libvirt_domain.uses_uefi(tree)), destructive=True)
+
+
+def _pools_of(change: Change, notes: Notes) -> set[str]:
+    """Where something of it lies, or lay when its removal began."""
+    noted = {str(value) for name, value in notes.fields.items() if name == "pool" or _POOL_OF_DISK.fullmatch(name)}
+    return noted | {name.partition("/")[0] for name in mounted_datasets(change)}
+
+
+_POOL_OF_DISK = re.compile(r"disks\.[^.]*\.pool")

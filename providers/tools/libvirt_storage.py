@@ -33,8 +33,13 @@ shift
 """Only what lies in `POOL/vms` is read, however many other datasets there are."""
 
 
+def container(pool: str) -> str:
+    """What holds the machines' own datasets."""
+    return f"{pool}/vms"
+
+
 def home(pool: str, machine: str) -> str:
-    return f"{pool}/vms/{machine}"
+    return f"{container(pool)}/{machine}"
 
 
 def dataset(pool: str, machine: str, disk: str) -> str:

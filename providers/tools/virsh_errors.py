@@ -131,7 +131,9 @@ def says_gone(answer: Completed) -> bool:
 
 _LINK_TOOLS = frozenset({"ip", "tc", "nft", "bridge"})
 _LINK_SCRIPTS = frozenset({"make-link", "remove-links"})
-_ZFS_SCRIPTS = frozenset({"make-dataset", "move-disk", "destroy-disk", "mount-dataset", "read-datasets", "grow-file"})
+_ZFS_SCRIPTS = frozenset(
+    {"make-dataset", "move-disk", "destroy-disk", "mount-dataset", "read-datasets", "grow-file", "drop-container"}
+)
 
 
 def explain(failed: Completed) -> Failure:

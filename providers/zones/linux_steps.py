@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from providers.tools import image_datasets, linux_ports, lxc, zfs, zfs_marks
+from providers.tools import image_datasets, linux_ports, lxc, zfs, zfs_containers, zfs_marks
 from providers.tools.linux_ports import FILTER, FIREWALL, MAX_BANDWIDTH, MTU, OVER, UP, VLAN
 from providers.tools.linux_ports import MARK as PORT_MARK
 from providers.tools.lxc_config import Config, read_config
@@ -172,7 +172,8 @@ def _clone(root: _Root, mark: Mark, quota: Value) -> Step:
     properties: dict[str, Value] = {"mountpoint": root.place, **zfs_marks.properties_of(mark)}
     if quota is not None:
         properties["quota"] = quota
-    return Step(Command(zfs.clone(root.snapshot, root.dataset, properties, parents=True)), lane=_LANE)
+    container = root.dataset.rpartition("/")[0]
+    return Step(Command(zfs_containers.make_in(container, zfs.clone(root.snapshot, root.dataset, properties))), lane=_LANE)
 
 
 def _write(host: LxcHost, name: str, config: Config, *, keep_started: bool = False) -> Step:
@@ -577,6 +578,8 @@ def _delete(change: Change, host: LxcHost) -> Iterator[Step]:
             yield Step(Command(zfs.destroy(snapshot)), lane=_LANE, destructive=True)
         yield Step(Command(zfs.destroy(dataset)), lane=_LANE, destructive=True)
     yield from _unplugged(config)
+    if (container := dataset.rpartition("/")[0]).endswith(f"/{_ROOTS}"):
+        yield Step(Command(zfs_containers.drop(container)), lane=_LANE, destructive=True)
     yield Step(lxc.remove(host.folder(name)), destructive=True)
 
 

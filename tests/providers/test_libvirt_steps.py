@@ -71,7 +71,7 @@ def test_a_new_machine_is_defined_first_with_its_mark_and_noted_as_whole_last() 
     assert '{"makes": ["root"], "resume": "running"}' in first
     assert "unfinished" not in last
     assert commands[2].endswith(
-        "web1/root/disk.raw 4194304 zfs clone -o dev.reconciler:host=3d1219c7c4c5404aaa1f6d2a48adfda4"
+        "web1/root/disk.raw 4194304  zfs clone -o dev.reconciler:host=3d1219c7c4c5404aaa1f6d2a48adfda4"
         " -o dev.reconciler:key=VirtualMachine/web1 -o dev.reconciler:owner=tests"
         " -o mountpoint=/var/lib/libvirt/images/web1/root tank/images/small@image tank/vms/web1/root"
     )
@@ -97,10 +97,11 @@ def test_an_image_of_another_pool_can_not_be_cloned() -> None:
 def test_every_command_that_takes_something_away_names_one_object_and_uses_no_force() -> None:
     deleted = told(replace(change(Verb.DELETE, {}), resource=None))
     assert deleted[0].startswith("stop-domain")
-    assert deleted[-4:] == [
+    assert deleted[-5:] == [
         "zfs destroy tank/vms/web1/root",
         "zfs destroy tank/vms/web1/data",
         "zfs destroy tank/vms/web1",
+        "drop-container tank/vms  ",
         f"undefine {UUID}",
     ]
     for command in deleted:

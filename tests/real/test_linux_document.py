@@ -12,12 +12,12 @@ import pytest
 from tests.docs.told import ROOT, exit_code, pattern, sessions
 from tests.real.linux_host import LinuxHost
 
-pytestmark = pytest.mark.usefixtures("lxc", "libvirt", "leaves_nothing")
+pytestmark = pytest.mark.usefixtures("lxc", "libvirt")
 
 
 @pytest.fixture
-def srv(host: LinuxHost, zone_tarball: Path, vm_disk: Path) -> Iterator[None]:
-    """The images in the folder that the example names, on this host alone."""
+def srv(host: LinuxHost, leaves_nothing: None, zone_tarball: Path, vm_disk: Path) -> Iterator[None]:
+    """The images in the folder that the example names, on this host alone; gone when it is looked what is left."""
     host.run("mount", "-t", "tmpfs", "none", "/srv")
     images = Path("/srv/reconciler/images")
     images.mkdir(parents=True)
