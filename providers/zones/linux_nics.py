@@ -115,7 +115,17 @@ def _free_name(text: str, taken: Mapping[str, object]) -> str:
 
 def _addresses(net: Mapping[str, str]) -> tuple[str, ...]:
     words = [word for key in _ADDRESSES for word in net.get(key, "").split()]
-    return tuple(sorted(_canonical(word) for word in words))
+    pairs = zip(("", *words), words, strict=False)
+    return tuple(sorted(_canonical(word) for before, word in pairs if not _is_broadcast(word, before)))
+
+
+def _is_broadcast(word: str, before: str) -> bool:
+    """Whether a word is what LXC takes after an address: the broadcast of its network."""
+    try:
+        network = ipaddress.ip_interface(before).network
+        return "/" in before and "/" not in word and ipaddress.ip_address(word) in network
+    except ValueError:
+        return False
 
 
 def _canonical(text: str) -> str:
@@ -145,11 +155,23 @@ def net_entries(name: str, nic: ZoneNic, routed: set[int]) -> Iterator[tuple[str
     yield "flags", "up"
     for address in _texts(nic.fields.get("ips")):
         if address not in _WORDS:
-            yield f"ipv{ipaddress.ip_interface(address).version}.address", address
+            yield _address_entry(ipaddress.ip_interface(address))
     for gateway in _texts(nic.fields.get("gateways")):
         version = ipaddress.ip_address(gateway).version
         if version not in routed:
             yield f"ipv{version}.gateway", gateway
+
+
+def _address_entry(address: ipaddress.IPv4Interface | ipaddress.IPv6Interface) -> tuple[str, str]:
+    network = address.network
+    if address.version == 4 and network.prefixlen < _NO_BROADCAST:
+        # Left to itself LXC 5 takes the host's part alone: 0.0.0.255.
+        return "ipv4.address", f"{address} {network.broadcast_address}"
+    return f"ipv{address.version}.address", str(address)
+
+
+_NO_BROADCAST = 31
+"""A network of so many bits, or of more, has no broadcast address."""
 
 
 def with_nics(config: Config, nics: Mapping[str, ZoneNic]) -> Config:

@@ -202,6 +202,19 @@ def test_zones_with_nics_reach_each_other_and_change_and_lose_them(tree: Tree) -
     assert tree.host.in_container("a2", "wget", "-qO-", "http://10.7.0.5/").stdout == "a1\n"
 
 
+@pytest.mark.usefixtures("image")
+def test_addresses_have_the_broadcast_of_their_network_where_it_has_one(tree: Tree) -> None:
+    ips = ["10.2.0.1/24", "10.3.0.6/31", "10.4.0.1/32", "10.5.0.1/30", "fd00:2::1/64"]
+    tree.converges(manifest("Etherstub", "es0", {}), zone(nics=[{"name": "net0", "over": "es0", "ips": ips}]))
+
+    shown = tree.host.in_container("web1", "ip", "-4", "address", "show", "dev", "net0").stdout
+    found = [line.split() for line in shown.splitlines() if " inet " in line]
+
+    assert {words[1]: words[3] if words[2] == "brd" else None for words in found} == {
+        "10.2.0.1/24": "10.2.0.255", "10.3.0.6/31": None, "10.4.0.1/32": None, "10.5.0.1/30": "10.5.0.3",
+    }  # fmt: skip
+
+
 @pytest.mark.usefixtures("image", "bridge")
 def test_after_a_reboot_what_is_to_run_runs_again_with_its_ports(tree: Tree) -> None:
     nics = [{"name": "net0", "over": "br0", "ips": ["10.7.0.1/24"]}]
