@@ -24,6 +24,9 @@ MAPS = ("metadata", "internalMetadata", "tags")
 IN_COMMENTS = ("dnsDomain", "resolvers", "routes", "firewallEnabled")
 """Fields without a key of LXC, each in a comment of its own."""
 
+_RESOLVING = {"dnsDomain": "search|domain", "resolvers": "nameserver"}
+"""Fields that are lines of /etc/resolv.conf, by the first words of those. None is noted as well: then they go."""
+
 AT_BOOT = ("hostname", "dnsDomain", "resolvers", "routes", "datasets")
 """Fields beside the items of lists that act at the zone's next boot, as do those of native.lxc that say so."""
 
@@ -133,7 +136,8 @@ def with_field(config: Config, name: str, value: Value, limits: Fields, host: Lx
         kept = {entry: text for entry, text in entries.items() if text is not None}
         return config.with_entry(f"{OURS}{head}", text_of(kept) if kept else None)
     if name in IN_COMMENTS:
-        return config.with_entry(f"{OURS}{name}", None if value is None else text_of({"is": value}))
+        is_noted = value is not None or name in _RESOLVING
+        return config.with_entry(f"{OURS}{name}", text_of({"is": value}) if is_noted else None)
     match name:
         case "autoboot":
             return config.with_entry(_AUTOBOOT, "1" if value is True else "0")
@@ -251,14 +255,14 @@ def _files(config: Config) -> Iterator[str]:
         # What is no plain file leads elsewhere, or keeps us waiting.
         plain = '{ [ ! -L "$e/hostname" ] && { [ ! -e "$e/hostname" ] || [ -f "$e/hostname" ]; }; }'
         yield f'{plain} || rm -f "$e/hostname"; echo {shlex.quote(hostname)} >"$e/hostname";'
-    domain, resolvers = _read_comment(config, "dnsDomain"), _read_comment(config, "resolvers")
-    lines = [f"echo search {shlex.quote(str(domain))};"] if domain is not None else []
-    if isinstance(resolvers, tuple):
-        lines += [f"echo nameserver {resolver};" for resolver in resolvers]
-    elif lines:
-        lines.append('[ -L "$e/resolv.conf" ] || grep -sv ^search "$e/resolv.conf";')
-    if lines:
-        yield f'rm -f "$e/resolv.new"; {{ {" ".join(lines)} }} >"$e/resolv.new"; mv -f "$e/resolv.new" "$e/resolv.conf";'
+    if stated := [name for name in _RESOLVING if config.get(f"{OURS}{name}") is not None]:
+        domain, resolvers = _read_comment(config, "dnsDomain"), _read_comment(config, "resolvers")
+        lines = [f"echo search {shlex.quote(str(domain))};"] if domain is not None else []
+        lines += [f"echo nameserver {resolver};" for resolver in (resolvers if isinstance(resolvers, tuple) else ())]
+        # What else stands there stays.
+        first = "|".join(_RESOLVING[name] for name in stated)
+        lines.append(f'[ -L "$r" ] || [ ! -f "$r" ] || grep -vE "^({first})[[:blank:]]" "$r";')
+        yield f'r="$e/resolv.conf"; n="$e/resolv.new"; rm -f "$n"; {{ {" ".join(lines)} }} >"$n"; mv -f "$n" "$r";'
 
 
 def waiting(config: Config, started: Config | None, host: LxcHost) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from providers.tools.lxc import FACTS, start
 from providers.tools.lxc_config import read_config
 from providers.tools.lxc_listing import Listing, read_listing
 from providers.tools.zfs_rows import read_rows
-from providers.zones.linux_config import with_hooks
+from providers.zones.linux_config import read_fields, with_field, with_hooks
 from providers.zones.linux_host import LxcHost, lxc_host
 from providers.zones.linux_reading import ROOT_PROPERTIES, read_zone, surroundings
 from providers.zones.linux_refusals import refusal
@@ -313,6 +313,37 @@ def test_a_host_without_lxc_has_no_zones() -> None:
 
     assert found is not None
     assert found.remedy.startswith("install")
+
+
+@pytest.mark.parametrize(
+    ("noted", "left"),
+    [
+        ({}, "search a.test\nnameserver 10.0.0.9\noptions rotate\n"),
+        ({"resolvers": None}, "search a.test\noptions rotate\n"),
+        ({"dnsDomain": None}, "nameserver 10.0.0.9\noptions rotate\n"),
+        ({"dnsDomain": None, "resolvers": ()}, "options rotate\n"),
+        ({"resolvers": ("10.0.0.1",)}, "nameserver 10.0.0.1\nsearch a.test\noptions rotate\n"),
+        ({"dnsDomain": "b.test"}, "search b.test\nnameserver 10.0.0.9\noptions rotate\n"),
+    ],
+)
+def test_only_lines_that_are_stated_change_where_names_are_looked_up(
+    tmp_path: Path, noted: dict[str, Value], left: str
+) -> None:
+    root, host = tmp_path / "root", LxcHost(str(tmp_path))
+    for place in (root / "etc", tmp_path / "web1"):
+        place.mkdir(parents=True)
+    (root / "etc/resolv.conf").write_text("search a.test\nnameserver 10.0.0.9\noptions rotate\n")
+    config = read_config([f"lxc.rootfs.path = dir:{root}"])
+    for name, value in noted.items():
+        config = with_field(config, name, value, {}, host)
+    config = with_hooks(config, host, "web1")
+    (tmp_path / "web1/config").write_text(str(config))
+
+    subprocess.run(["sh", "-c", f"exec {config.all('lxc.hook.pre-start')[0]}"], check=True, timeout=10)
+
+    assert (root / "etc/resolv.conf").read_text() == left
+    told = read_fields(config, host)
+    assert {name: told[name] or None for name in noted} == {name: value or None for name, value in noted.items()}
 
 
 def test_the_hook_writes_into_the_root_only_what_leads_nowhere_else(tmp_path: Path) -> None:

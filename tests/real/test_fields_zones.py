@@ -244,7 +244,6 @@ def test_every_field_of_a_zone_acts_as_its_plan_promised(tree: Tree, image: dict
     assert scene.findings == [], "\n".join(scene.findings)
 
 
-@pytest.mark.xfail(reason="null leaves the lines in /etc/resolv.conf that were written there", strict=True)
 @pytest.mark.usefixtures("bridges")
 def test_where_a_zone_looks_names_up_acts_as_its_plan_promised(tree: Tree, image: dict[str, Any]) -> None:
     scene = Scene.of(tree, "Zone", (RESOLVING,), BASE, "z", around=(image,), boot=init)
