@@ -230,7 +230,7 @@ def _take_out(draft: Draft, *, live: bool) -> Iterator[Step]:
         if live:
             yield Step(virsh.detach_nic(draft.uuid, attribute(nic, "mac", "address").lower(), written(nic)))
         if nic.get("type") == "ethernet":
-            yield from map(Step, linux_ports.unmake(attribute(nic, "target", "dev")))
+            yield from map(Step, linux_ports.unmake(attribute(nic, "target", "dev"), _owner(draft.change)))
     if live:
         for disk in draft.gone_disks.values():
             yield Step(virsh.detach_disk(draft.uuid, attribute(disk, "target", "dev"), written(disk)))
@@ -290,7 +290,7 @@ def _ports(draft: Draft, *, every: bool) -> Iterator[Step]:
     if every and draft.notes.renames:
         # A port is called after its machine in its mark, and one with the mark of another would be refused.
         for _, port in draft.ports():
-            yield from map(Step, linux_ports.unmake(port.name))
+            yield from map(Step, linux_ports.unmake(port.name, _owner(draft.change)))
         present = set()
     joins = any(entry.name == "firewallEnabled" or entry.name.startswith("tags.") for entry in draft.change.fields)
     for name, port in draft.ports():
@@ -381,7 +381,13 @@ def _stopped(change: Change) -> Iterator[Step]:
         link = observed_item(change, "nics", item).get("link") if head == "nics" else None
         present = there(change).get(PORTS)
         if isinstance(present, tuple) and link in present:
-            yield from map(Step, linux_ports.unmake(str(link)))
+            yield from map(Step, linux_ports.unmake(str(link), _owner(change)))
+
+
+def _owner(change: Change) -> str:
+    mark = change.mark or (change.observed.mark if change.observed is not None else None)
+    assert mark is not None
+    return mark.owner
 
 
 def _delete(change: Change) -> Iterator[Step]:

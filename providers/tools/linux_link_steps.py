@@ -6,7 +6,7 @@ Lines for `ip -batch` are one transaction for people, not for the kernel: it sto
 from collections.abc import Mapping
 
 from providers.tools.linux_link_errors import HAS_PORTS, NOT_OURS
-from providers.tools.linux_marks import LinkMark
+from providers.tools.linux_marks import PREFIX, LinkMark
 from reconciler.model.command import Command
 
 
@@ -74,6 +74,20 @@ def remove_links(*names: str) -> Command:
 _REMOVE = """\
 for link; do
     ! ip link show dev "$link" >/dev/null 2>&1 || ip link delete dev "$link" || exit
+done"""
+
+
+def remove_own_links(owner: str, *names: str) -> Command:
+    """Removes those of the links that are there and bear a mark of the owner; others of that name are somebody else's."""
+    return Command(("sh", "-c", _REMOVE_OWN, "remove-own-links", f"{PREFIX}{owner}:", *names))
+
+
+_REMOVE_OWN = """\
+mark=$1
+shift
+for link; do
+    shown=$(ip -o link show dev "$link" 2>/dev/null) || continue
+    case $shown in *" alias $mark"*) ip link delete dev "$link" || exit ;; esac
 done"""
 
 

@@ -29,7 +29,7 @@ from providers.tools import linux_filters, linux_limits
 from providers.tools.linux_filters import SHOW_FILTERS, Filter, SeenFilter, read_filters
 from providers.tools.linux_limits import SHOW_LIMITS, read_limits
 from providers.tools.linux_link_errors import KEEPS_NOT_APART, explain
-from providers.tools.linux_link_steps import alias, batch, make_link, remove_links, set_if_there
+from providers.tools.linux_link_steps import alias, batch, make_link, remove_links, remove_own_links, set_if_there
 from providers.tools.linux_links import SHOW_LINKS, Link, read_links
 from providers.tools.linux_marks import LinkMark, read_alias
 from providers.tools.linux_vlans import BRIDGE_VLAN, LAST_VLAN, SHOW_VLANS, read_vlans
@@ -337,9 +337,13 @@ def _alter(port: Port, fields: Collection[str], guest_end_here: bool) -> Iterato
 _WITHOUT_LIMIT = {Style.VETH: "noqueue", Style.TAP: "pfifo_fast", Style.MACVLAN: "noqueue"}
 
 
-def unmake(name: str) -> tuple[Command, ...]:
-    """The commands that take a port away with all that belongs to it, or what is left of it. The filter goes last."""
-    return (remove_links(name, ifb(name)), leaving(name, linux_filters.fall(name)), linux_filters.tidy())
+def unmake(name: str, owner: str = "") -> tuple[Command, ...]:
+    """The commands that take a port away with all that belongs to it, or what is left of it. The filter goes last.
+
+    `owner`: only links that bear a mark of that owner go. What a nic is to be called by, somebody else's link may be called.
+    """
+    removal = remove_own_links(owner, name, ifb(name)) if owner else remove_links(name, ifb(name))
+    return (removal, leaving(name, linux_filters.fall(name)), linux_filters.tidy())
 
 
 _PLUG = """\

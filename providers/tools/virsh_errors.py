@@ -130,7 +130,7 @@ def says_gone(answer: Completed) -> bool:
 
 
 _LINK_TOOLS = frozenset({"ip", "tc", "nft", "bridge"})
-_LINK_SCRIPTS = frozenset({"make-link", "remove-links"})
+_LINK_SCRIPTS = frozenset({"make-link", "remove-links", "remove-own-links"})
 _ZFS_SCRIPTS = frozenset(
     {"make-dataset", "move-disk", "destroy-disk", "mount-dataset", "read-datasets", "grow-file", "drop-container"}
 )

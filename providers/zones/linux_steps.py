@@ -189,9 +189,10 @@ def _plugged(config: Config, mark: Mark) -> Iterator[Step]:
 
 
 def _unplugged(config: Config) -> Iterator[Step]:
+    mark = mark_of(config)
     for nic in read_nics(config).values():
-        if nic.is_ours and nic.port:
-            yield from map(Step, linux_ports.unmake(nic.port))
+        if mark is not None and nic.is_ours and nic.port:
+            yield from map(Step, linux_ports.unmake(nic.port, mark.owner))
 
 
 def _there(change: Change) -> tuple[Observed, Config, str]:
@@ -437,10 +438,10 @@ def _ports(
     kept = {nic.port for nic in new.values() if nic.is_ours}
     for nic in old.values() if not renames else ():
         if nic.is_ours and nic.port and nic.port not in kept:
-            yield from map(Step, linux_ports.unmake(nic.port))
+            yield from map(Step, linux_ports.unmake(nic.port, mark.owner))
     assert change.observed is not None
     if starts:
-        yield from _unplugged_to_differ(change.observed, old, new)
+        yield from _unplugged_to_differ(change.observed, mark.owner, old, new)
         yield from _plugged(after, mark)
         return
     there = change.observed.fields
@@ -473,7 +474,9 @@ def _ports(
             yield from map(Step, linux_ports.alter(port, wanted))
 
 
-def _unplugged_to_differ(observed: Observed, old: Mapping[str, ZoneNic], new: Mapping[str, ZoneNic]) -> Iterator[Step]:
+def _unplugged_to_differ(
+    observed: Observed, owner: str, old: Mapping[str, ZoneNic], new: Mapping[str, ZoneNic]
+) -> Iterator[Step]:
     """Ports that are there, and are to be others when the zone starts: a stopped zone hands its end back as it had it."""
     for name, nic in new.items():
         lacks = observed.fields.get(f"nics.{name}.{DIFFERS}")
@@ -482,7 +485,7 @@ def _unplugged_to_differ(observed: Observed, old: Mapping[str, ZoneNic], new: Ma
         if was is None or not (was.port and nic.is_ours) or GONE in lacking:
             continue
         if lacking or was.fields != nic.fields:
-            yield from map(Step, linux_ports.unmake(was.port))
+            yield from map(Step, linux_ports.unmake(was.port, owner))
 
 
 def _acting(nic: ZoneNic, was: ZoneNic | None, *, runs: bool) -> ZoneNic:
