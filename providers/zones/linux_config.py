@@ -262,7 +262,7 @@ def _files(config: Config) -> Iterator[str]:
         # What else stands there stays.
         first = "|".join(_RESOLVING[name] for name in stated)
         lines.append(f'[ -L "$r" ] || [ ! -f "$r" ] || grep -vE "^({first})[[:blank:]]" "$r";')
-        yield f'r="$e/resolv.conf"; n="$e/resolv.new"; rm -f "$n"; {{ {" ".join(lines)} }} >"$n"; mv -f "$n" "$r";'
+        yield f'r="$e/resolv.conf"; n="$e/resolv.new"; rm -f "$n"; {{ {" ".join(lines)} }} >"$n"; mv -fT "$n" "$r";'
 
 
 def waiting(config: Config, started: Config | None, host: LxcHost) -> tuple[str, ...]:
