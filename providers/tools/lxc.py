@@ -155,11 +155,12 @@ rm -f "$1/log" "$1/console.log" "$1/fstab" "$1/started" "$1/started.new" "$1/con
 rm -f "$1/config" && rmdir "$1\""""
 
 _MOVE_ROOT = """\
-zfs list -H -o name "$2" >/dev/null 2>&1 && exit
+zfs list -H -o name "$1" >/dev/null 2>&1 || exec zfs list -H -o name "$2"
+! zfs list -H -o name "$2" >/dev/null 2>&1 || { echo "cannot rename to '$2': dataset already exists" >&2; exit 1; }
 zfs unmount "$1" 2>/dev/null
 exec zfs rename "$1" "$2\""""
 
-_MOVE = '[ -e "$2/config" ] || exec mv -T "$1" "$2"'
+_MOVE = '[ ! -e "$1/config" ] && [ -e "$2/config" ] || exec mv -T "$1" "$2"'
 
 _MOUNT_AT = """\
 [ "$(zfs get -H -o value mountpoint "$1")" = "$2" ] || zfs set "mountpoint=$2" "$1" || exit

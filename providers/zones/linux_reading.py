@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from providers.tools import linux_ports, zfs_marks
 from providers.tools.image_datasets import image_of
 from providers.tools.linux_ports import Port, SeenPort
+from providers.tools.lxc_config import Config
 from providers.tools.lxc_limits import LIMITS
 from providers.tools.lxc_listing import Container, Listing
 from providers.tools.zfs_rows import Rows, in_reading_order
@@ -29,13 +30,14 @@ ROOT_PROPERTIES = in_reading_order((*zfs_marks.MARKS, "mountpoint", "mounted", "
 """What is asked of every dataset: any may be the root of a container."""
 
 CONFIG, CONTAINER, ROOT_DATASET, ROOT_STATE, DIFFERS = "configText", "container", "rootDataset", "rootState", "differs"
+ROOT_IS_OURS = "rootIsOurs"
 """Fields of no manifest: the text of its config, its name, the dataset of its root (empty where that is none), whether that is
-`mounted`, `unmounted` or `missing`, and of each nic what its port lacks."""
+`mounted`, `unmounted` or `missing`, of each nic what its port lacks, and whether the root's dataset bears our mark."""
 
 GONE = "gone"
 """What a port lacks that is not there."""
 
-_NEVER = {STATE, FINISHED, "uuid", "zonePath", "pool", "image", CONFIG, CONTAINER, ROOT_DATASET, ROOT_STATE}
+_NEVER = {STATE, FINISHED, "uuid", "zonePath", "pool", "image", CONFIG, CONTAINER, ROOT_DATASET, ROOT_STATE, ROOT_IS_OURS}
 """What nobody states to keep a container as it is."""
 
 _ROOTS = "zones"
@@ -89,10 +91,11 @@ def read_zone(found: Container, listing: Listing, around: Surroundings, host: Lx
         }
         loose = tuple(_tell_ports(wanted, fields, around.ports, running=running))
     if around.roots is not None:
-        missing = _tell_root(config.get(ROOT), root_of(config), fields, around, is_made=config.get(DOING) != MAKING)
+        keys = {f"Zone/{found.name}", str(mark.name)} if mark is not None else set()
+        trouble = _tell_root(found.config, mark.owner if mark is not None else "", keys, fields, around)
         fields[FINISHED] = config.get(DOING) is None and fields[ROOT_STATE] in ("mounted", "")
-        if missing and not stuck:
-            stuck, unsticking = missing, "bring it back (zfs receive), or remove its manifest, apply, and put it back"
+        if trouble and not stuck:
+            stuck, unsticking = trouble
     for name in asked:
         if name not in fields and name.partition(".")[0] in MAPS and "." in name:
             fields[name] = None
@@ -106,7 +109,7 @@ def read_zone(found: Container, listing: Listing, around: Surroundings, host: Lx
         mark,
         str(fields["uuid"] or ""),
         tuple(_references(fields)),
-        _removal(found.name, fields, around),
+        _removal(fields, around, is_being_made=config.get(DOING) == MAKING),
         trashed=noted.trashed if noted is not None else None,
         own_items=own_items(config),
         running=running,
@@ -196,11 +199,18 @@ def acting(nic: ZoneNic, then: ZoneNic | None) -> ZoneNic:
     )
 
 
-def _tell_root(noted: str | None, place: str, fields: dict[str, Value], around: Surroundings, *, is_made: bool) -> str:
-    """What the fields say of the root; a sentence where it should be there and is not."""
+def _tell_root(
+    config: Config, owner: str, keys: Collection[str], fields: dict[str, Value], around: Surroundings
+) -> tuple[str, str] | None:
+    """What the fields say of the root; cause and remedy where it is not what it should be."""
     assert around.roots is not None
-    # Renamed, and its config not yet: then it is known by where it is mounted.
-    dataset = noted if noted is not None and noted in around.roots else around.by_place.get(place) or noted or ""
+    noted, is_made = config.get(ROOT), config.get(DOING) != MAKING
+    dataset = noted or ""
+    if noted is None or noted not in around.roots:
+        # Renamed, and its config not yet: then it is known by where it is mounted. A copy of it says the same place.
+        found = around.by_place.get(root_of(config))
+        if found is not None and (noted is None or _bears(around.roots[found], owner, keys)):
+            dataset = found
     rows = around.roots.get(dataset)
     origin = rows.values["origin"] if rows is not None else "-"
     quota = rows.values["quota"] if rows is not None else "-"
@@ -212,7 +222,20 @@ def _tell_root(noted: str | None, place: str, fields: dict[str, Value], around: 
         ROOT_DATASET: dataset,
         ROOT_STATE: "missing" if dataset and rows is None else mounted if dataset else "",
     }
-    return f"its root, the dataset {dataset}, is not there" if dataset and rows is None and is_made else ""
+    fields[ROOT_IS_OURS] = rows is not None and _bears(rows, owner, keys)
+    if dataset and rows is None and is_made:
+        remedy = "bring it back (zfs receive), or remove its manifest, apply, and put it back"
+        return f"its root, the dataset {dataset}, is not there", remedy
+    if rows is not None and not is_made and not fields[ROOT_IS_OURS]:
+        remedy = f"give that dataset another name (zfs rename {dataset} ...), or the zone"
+        return f"its root can't be made: there is a dataset {dataset} that is not ours", remedy
+    return None
+
+
+def _bears(rows: Rows, owner: str, keys: Collection[str]) -> bool:
+    """Whether a dataset was marked here as the root of the zone; what only came with a stream is a copy."""
+    said = {prop: rows.values[prop] for prop in (zfs_marks.OWNER, zfs_marks.KEY) if rows.sources[prop] == "local"}
+    return said.get(zfs_marks.OWNER) == owner and said.get(zfs_marks.KEY) in keys
 
 
 def _was_to_run(found: Container, listing: Listing, fields: Fields, mark: Mark | None) -> bool:
@@ -238,8 +261,8 @@ def _references(fields: Fields) -> Iterable[ObjectName]:
     return sorted(found)
 
 
-def _removal(name: str, fields: Fields, around: Surroundings) -> Removal:
-    """What goes with the zone: its root."""
+def _removal(fields: Fields, around: Surroundings, *, is_being_made: bool) -> Removal:
+    """What goes with the zone: its root. One that was never made is none, and somebody else's of its name stays."""
     saved = {
         "autoboot": "true" if fields["autoboot"] is True else "false",
         STATE: RUNNING if fields[STATE] == RUNNING else STOPPED,
@@ -249,12 +272,18 @@ def _removal(name: str, fields: Fields, around: Surroundings) -> Removal:
     if around.roots is not None and not dataset:
         obstacle = f"its root {fields['zonePath']} is no dataset of its own, and nobody may remove it but by hand"
         return Removal(0, obstacles=(obstacle,), saved=saved)
-    if rows is None:
+    is_ours = fields.get(ROOT_IS_OURS) is True
+    if rows is None or (is_being_made and not is_ours):
         return Removal(0, saved=saved)
     snapshots = around.snapshots.get(dataset, ())
     obstacles = [f"snapshot {snapshot} is held (see `zfs holds {snapshot}`)" for snapshot, is_held in snapshots if is_held]
     obstacles += [f"{clone} is a clone of {dataset}" for clone in around.clones.get(dataset, ())]
     obstacles += [f"{other} lies in its root" for other in around.roots or () if other.startswith(f"{dataset}/")]
+    if not is_ours:
+        obstacles.append(
+            f"its root {dataset} does not bear our mark, so it may be somebody else's: give it another name, "
+            f"or set {zfs_marks.OWNER} and {zfs_marks.KEY} on it as on other roots"
+        )
     names = tuple(snapshot for snapshot, _ in snapshots)
     return Removal(int(rows.values["used"]), names, tuple(obstacles), saved=saved)
 

@@ -45,7 +45,18 @@ from providers.zones.linux_notes import (
     trashing_in,
     with_mark,
 )
-from providers.zones.linux_reading import CONFIG, CONTAINER, DIFFERS, FROZEN, GONE, ROOT_DATASET, ROOT_STATE, RUNNING, STOPPED
+from providers.zones.linux_reading import (
+    CONFIG,
+    CONTAINER,
+    DIFFERS,
+    FROZEN,
+    GONE,
+    ROOT_DATASET,
+    ROOT_IS_OURS,
+    ROOT_STATE,
+    RUNNING,
+    STOPPED,
+)
 from reconciler.model.change import MARK, NAME, ON_REMOVAL, PROTECT, RESTART, STATE, Change, Effect, FieldChange, Verb
 from reconciler.model.command import Command, Step
 from reconciler.model.errors import ReconcilerError
@@ -515,7 +526,8 @@ def _forget(change: Change, host: LxcHost) -> Iterator[Step]:
     """Our mark goes, from its root and then from its config; it runs on as it is."""
     observed, config, name = _there(change)
     dataset = str(observed.fields.get(ROOT_DATASET) or "")
-    for prop in zfs_marks.MARKS if dataset and config.get(ROOT) is not None else ():
+    is_somebodys = config.get(DOING) == MAKING and observed.fields.get(ROOT_IS_OURS) is not True
+    for prop in zfs_marks.MARKS if dataset and config.get(ROOT) is not None and not is_somebodys else ():
         yield Step(Command(zfs.inherit(dataset, prop)))
     noted = trashing_in(config)
     if noted is not None:
@@ -576,7 +588,7 @@ def _delete(change: Change, host: LxcHost) -> Iterator[Step]:
         raise ReconcilerError(observed.stuck, remedy=observed.unsticking)
     if observed.running is True:
         yield Step(lxc.stop(host.path, name), look_first=True)
-    if dataset and observed.fields.get(ROOT_STATE) != "missing":
+    if dataset and observed.fields.get(ROOT_IS_OURS) is True:
         for snapshot in observed.removal.snapshots if observed.removal is not None else ():
             yield Step(Command(zfs.destroy(snapshot)), lane=_LANE, destructive=True)
         yield Step(Command(zfs.destroy(dataset)), lane=_LANE, destructive=True)

@@ -1,0 +1,105 @@
+"""What is not ours stays as it is on a real Linux host, whatever a manifest, a cut or somebody's hand makes of its name."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.real.linux_host import CONTAINERS, LinuxHost
+from tests.real.tree import Tree, manifest
+
+
+@pytest.fixture
+def image(host: LinuxHost, zone_root: Path) -> str:
+    """A golden root, by hand."""
+    host.run("zfs", "create", "-p", "-o", f"mountpoint={host.scratch}/bb", "tank/images/bb")
+    host.run("cp", "-a", f"{zone_root}/.", f"{host.scratch}/bb/")
+    host.run("zfs", "snapshot", "tank/images/bb@image")
+    return "bb"
+
+
+def zone(name: str = "web1", lifecycle: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
+    return manifest("Zone", name, {"image": "bb", **spec}, lifecycle=lifecycle or {})
+
+
+def foreign(host: LinuxHost, dataset: str) -> Path:
+    """Somebody's dataset with a file in it."""
+    place = host.scratch / dataset.replace("/", "-")
+    host.run("zfs", "create", "-p", "-o", f"mountpoint={place}", dataset)
+    (place / "precious").write_text("mine\n")
+    return place / "precious"
+
+
+@pytest.mark.usefixtures("lxc", "image")
+def test_somebodys_dataset_does_not_become_a_root(tree: Tree) -> None:
+    precious = foreign(tree.host, "tank/zones/web1")
+    tree.write(zone(), manifest("Dataset", "tank/other"))
+    assert tree.apply().exit_code != 0
+    assert "a dataset tank/zones/web1 that is not ours" in tree.apply().trouble
+    assert precious.read_text() == "mine\n"
+
+    tree.converges(manifest("Dataset", "tank/other"))
+
+    assert precious.read_text() == "mine\n"
+    assert tree.host.containers() == ()
+    tree.host.run("zfs", "destroy", "tank/zones/web1")
+
+
+@pytest.mark.usefixtures("lxc", "image")
+def test_a_root_that_somebody_put_in_place_of_ours_is_not_destroyed(tree: Tree) -> None:
+    tree.converges(zone(state="stopped"), manifest("Dataset", "tank/other"))
+    tree.host.run("zfs", "destroy", "tank/zones/web1")
+    precious = foreign(tree.host, "tank/zones/web1")
+
+    tree.write(manifest("Dataset", "tank/other"))
+
+    assert "its root tank/zones/web1 does not bear our mark" in tree.apply().trouble
+    assert precious.read_text() == "mine\n"
+
+
+@pytest.mark.usefixtures("lxc", "image")
+def test_a_zone_is_not_renamed_onto_somebodys_dataset(tree: Tree) -> None:
+    tree.converges(zone(state="stopped"))
+    precious = foreign(tree.host, "tank/zones/web2")
+    renamed = zone("web2", state="stopped")
+    renamed["metadata"]["movedFrom"] = "web1"
+    tree.write(renamed)
+
+    assert tree.apply().exit_code != 0
+    assert tree.apply().exit_code != 0
+
+    assert precious.read_text() == "mine\n"
+    tree.host.run("zfs", "rename", "tank/zones/web2", "tank/aside")
+    tree.host.ask("zfs", "mount", "tank/aside")
+    tree.converges()
+    assert (precious.read_text(), tree.host.containers()) == ("mine\n", ("web2",))
+
+
+@pytest.mark.usefixtures("lxc", "image")
+def test_somebodys_link_that_a_nic_names_stays(tree: Tree) -> None:
+    tree.host.run("ip", "link", "add", "lan0", "type", "bridge")
+    tree.write(
+        manifest("Etherstub", "br0"),
+        zone(nics=[{"name": "net0", "over": "br0", "link": "lan0"}]),
+        manifest("Dataset", "tank/o"),
+    )
+    assert tree.apply().exit_code != 0
+
+    tree.converges(manifest("Dataset", "tank/o"))
+    assert "lan0" in tree.host.links()
+
+
+@pytest.mark.usefixtures("lxc", "image")
+def test_what_a_zone_planted_leads_no_write_out_of_its_root(tree: Tree, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    spec = {"resolvers": ["10.0.0.1"], "hostname": "web1"}
+    tree.converges(zone(state="stopped", **spec))
+    inside = CONTAINERS / "web1/rootfs/etc"
+    for name in ("resolv.conf", "hostname"):
+        (inside / name).unlink(missing_ok=True)
+        (inside / name).symlink_to(outside)
+
+    tree.converges(zone(state="running", **spec))
+
+    assert list(outside.iterdir()) == []
