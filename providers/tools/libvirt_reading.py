@@ -162,8 +162,7 @@ def _own_datasets(domain: Domain, notes: Notes, storage: Storage) -> tuple[str, 
     """Those that bear its mark, also under the name that it had before a rename that is not done."""
     if notes.mark is None:
         return ()
-    names = {domain.name, notes.renames} - {""}
-    return tuple(sorted(one for name in names for one in storage.of(ObjectName(KIND, name))))
+    return storage.of(notes.mark.owner, {domain.name, notes.renames} - {""})
 
 
 def _named(

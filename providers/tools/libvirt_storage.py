@@ -4,11 +4,11 @@ A machine has a dataset `POOL/vms/NAME`, which holds its seed and its log, and i
 with the file `disk.raw`. Where they are mounted follows from their names, so that a definition can say it beforehand.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from providers.tools import zfs_marks
-from providers.tools.zfs_rows import SET_HERE, Rows, in_reading_order, read_rows
+from providers.tools.zfs_rows import Rows, in_reading_order, read_rows
 from reconciler.model.command import Command
 from reconciler.model.key import ObjectName
 from reconciler.provider.readers import rows
@@ -90,15 +90,22 @@ class Storage:
     snapshots: Mapping[str, tuple[tuple[str, bool], ...]] = field(default_factory=dict)
     clones: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def of(self, name: ObjectName) -> tuple[str, ...]:
-        """The datasets that bear the mark of the machine, its own before those of its disks."""
-        found = (one for one, read in self.datasets.items() if key_of(read) == str(name))
-        return tuple(sorted(found))
+    def of(self, owner: str, names: Collection[str]) -> tuple[str, ...]:
+        """The datasets in the places of a machine of one of these names that were marked here as the machine's, its own before
+        those of its disks. A copy that came with a stream says the same of itself, and is not the machine's."""
+        keys = {str(ObjectName("VirtualMachine", name)) for name in names}
+        return tuple(
+            one
+            for one, read in sorted(self.datasets.items())
+            if one.split("/")[2:3] and one.split("/")[2] in names and _marked_here(read) in {(owner, key) for key in keys}
+        )
 
 
-def key_of(read: Rows) -> str:
-    """The key that the dataset's own mark says; empty where it has none."""
-    return read.values[zfs_marks.KEY] if read.sources[zfs_marks.KEY] in SET_HERE else ""
+def _marked_here(read: Rows) -> tuple[str, str] | None:
+    marks = (zfs_marks.OWNER, zfs_marks.KEY)
+    if any(read.sources[prop] != "local" for prop in marks):
+        return None
+    return read.values[zfs_marks.OWNER], read.values[zfs_marks.KEY]
 
 
 def read_storage(text: str, properties: Iterable[str], origins: str = "") -> Storage:
