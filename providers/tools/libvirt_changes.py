@@ -213,6 +213,12 @@ def _own_what_is_stated(draft: Draft) -> None:
 def _change_disks(draft: Draft) -> None:
     change, items = draft.change, item_changes(draft.change, "disks")
     targets = devices.disks(draft.tree)
+    # What a pass that was cut short was to destroy no plan tells of any more: it is kept aside.
+    kept = {
+        name: replace(going, place=_aside(draft, name, going.dataset)) if not going.place else going
+        for name, going in draft.notes.going.items()
+    }
+    draft.notes = replace(draft.notes, going=kept)
     for name in items.removed:
         gone = targets[str(observed_item(change, "disks", name)["target"])]
         devices.without(draft.tree, gone)
@@ -245,7 +251,11 @@ def _going(draft: Draft, name: str, path: str) -> Going | None:
             trashed = Trashed(trashing.at, trashing.group, trashing.ttl_s)
             return Going(dataset, f"{pool}/.reconciler-trash/{trashing.entry}-{entry}", trashed)
         case _:
-            return Going(dataset, f"{pool}/{storage.DETACHED}/{entry}")
+            return Going(dataset, _aside(draft, name, dataset))
+
+
+def _aside(draft: Draft, name: str, dataset: str) -> str:
+    return f"{dataset.partition('/')[0]}/{storage.DETACHED}/{draft.uuid}-{name}"
 
 
 def _change_nics(draft: Draft) -> None:

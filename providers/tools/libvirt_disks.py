@@ -26,9 +26,10 @@ _MAKE = f"""\
 {zfs_containers.MAKE_IN}
 name=$1 owner=$2 key=$3 file=$4 size=$5
 shift 5
+tab=$(printf '\\t')
 make_in "$@" || {{
-    [ "$(zfs get -H -o value {zfs_marks.OWNER} "$name" 2>/dev/null)" = "$owner" ] &&
-        [ "$(zfs get -H -o value {zfs_marks.KEY} "$name")" = "$key" ]
+    [ "$(zfs get -H -o value,source {zfs_marks.OWNER} "$name" 2>/dev/null)" = "$owner${{tab}}local" ] &&
+        [ "$(zfs get -H -o value,source {zfs_marks.KEY} "$name")" = "$key${{tab}}local" ]
 }} || exit 1
 [ "$(zfs get -H -o value mounted "$name")" != no ] || zfs mount "$name" || exit 1
 [ -n "$file" ] || exit 0
@@ -38,7 +39,8 @@ there=$(stat -c %s "$file" 2>/dev/null || echo 0)
 umask 077
 truncate -s "$size" "$file\""""
 """Makes a dataset by the command that follows, in the container before it, or finds it made by us already (a definition that
-was lost had it); mounts it; and gives the file in it its size, never a smaller one."""
+was lost had it), which a mark says that it does not only inherit; mounts it; and gives the file in it its size, never a
+smaller one."""
 
 _GROW = """\
 there=$(stat -c %s "$1") || exit 1
@@ -47,10 +49,16 @@ truncate -s "$2" "$1\""""
 
 _MOVE_ASIDE = """\
 zfs list -H -o name "$1" >/dev/null 2>&1 || { zfs list -H -o name "$2" >/dev/null && exit 0; exit 1; }
+if zfs list -H -o name "$2" >/dev/null 2>&1; then
+    number=2
+    while zfs list -H -o name "$2-$number" >/dev/null 2>&1; do number=$((number + 1)); done
+    zfs rename "$2" "$2-$number" || exit 1
+fi
 zfs set canmount=noauto "$1" || exit 1
 [ "$(zfs get -H -o value mounted "$1")" != yes ] || zfs unmount "$1" || exit 1
 exec zfs rename "$1" "$2\""""
-"""Moves a dataset that is not in use to another name, unmounted. One that is there already is as wanted."""
+"""Moves a dataset that is not in use to another name, unmounted. One that is there already is as wanted; one that was put
+there before, from an earlier disk of that name, stays, with a number after its name."""
 
 
 def new_home(change: Change, pool: str, machine: str, quota: Value) -> Step:
@@ -131,7 +139,9 @@ def volume_path(name: str, *, as_files: bool) -> str:
 def put_out(change: Change, going: Going) -> Iterator[Step]:
     """The dataset of a disk that the machine has let go of, to where it goes. Done already, it does nothing."""
     if not going.place:
-        yield Step(Command(("sh", "-c", _DESTROY, "destroy-disk", going.dataset)), MOUNT_LANE, destructive=True)
+        permits = change.resource is not None and change.resource.lifecycle.delete_snapshots
+        argv = ("sh", "-c", _DESTROY, "destroy-disk", going.dataset, "with-snapshots" if permits else "-")
+        yield Step(Command(argv), MOUNT_LANE, destructive=True)
         return
     pool = going.place.partition("/")[0]
     container = going.place.rpartition("/")[0]
@@ -150,9 +160,11 @@ def put_out(change: Change, going: Going) -> Iterator[Step]:
 
 _DESTROY = """\
 zfs list -H -o name "$1" >/dev/null 2>&1 || { zfs list -H -o name "${1%/*}" >/dev/null && exit 0; exit 1; }
-for snapshot in $(zfs list -H -d 1 -t snapshot -o name "$1"); do zfs destroy "$snapshot" || exit 1; done
+snapshots=$(zfs list -H -d 1 -t snapshot -o name "$1") || exit 1
+[ -z "$snapshots" ] || [ "$2" = with-snapshots ] || { echo "$1 has snapshots, which would go with it:" $snapshots >&2; exit 1; }
+for snapshot in $snapshots; do zfs destroy "$snapshot" || exit 1; done
 exec zfs destroy "$1\""""
-"""Destroys one dataset with its snapshots, one after another; never what was cloned from it or lies in it."""
+"""Destroys one dataset, and its snapshots first where that is permitted; never what was cloned from it or lies in it."""
 
 
 def _own_mark(change: Change, going: Going) -> dict[str, str]:

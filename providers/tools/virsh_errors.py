@@ -100,6 +100,12 @@ TABLE = (
         "Timed out during operation",
     ),
     said("the file would be cut off", "state the size that it has, or more", _NEVER, "it would be cut off"),
+    said(
+        "the disk that goes has snapshots, and nothing says that they may go with it",
+        "set lifecycle.deleteSnapshots: true, or destroy them by hand",
+        _NEVER,
+        "which would go with it",
+    ),
     said("the image holds no disk", "see what the Image is made of: it is of type vm", _NEVER, "the image holds no disk"),
     said(
         "libvirt refuses the definition",
@@ -143,6 +149,10 @@ def explain(failed: Completed) -> Failure:
     if argv[0] in _LINK_TOOLS or script in _LINK_SCRIPTS:
         return linux_ports.explain(failed)
     if argv[0] == "zfs" or script in _ZFS_SCRIPTS:
-        own = tuple(entry for entry in TABLE if any("cut off" in text or "holds no disk" in text for text in entry.texts))
+        own = tuple(
+            entry
+            for entry in TABLE
+            if any("cut off" in text or "holds no disk" in text or "go with it" in text for text in entry.texts)
+        )
         return failures.failure(failed, (*own, *zfs_errors.TABLE))
     return failures.failure(failed, TABLE)

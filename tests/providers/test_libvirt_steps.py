@@ -148,7 +148,7 @@ def test_a_disk_that_goes_is_noted_with_where_it_goes_before_anything_happens(ho
     places = {
         "detach": f"move-disk tank/vms/web1/data tank/.reconciler-detached/{UUID}-data",
         "trash": f"move-disk tank/vms/web1/data tank/.reconciler-trash/20260102T030405.000Z-1-{UUID}-data",
-        "delete": "destroy-disk tank/vms/web1/data",
+        "delete": "destroy-disk tank/vms/web1/data -",
     }
     assert places[how] in commands
     assert commands.index(places[how]) > [command.split()[0] for command in commands].index("stop-domain")

@@ -103,3 +103,63 @@ def test_what_a_zone_planted_leads_no_write_out_of_its_root(tree: Tree, tmp_path
     tree.converges(zone(state="running", **spec))
 
     assert list(outside.iterdir()) == []
+
+
+DATA = {"name": "data", "size": "1MiB"}
+ROOT = {"name": "root", "size": "1MiB"}
+
+
+def machine(*disks: dict[str, Any]) -> dict[str, Any]:
+    return manifest("VirtualMachine", "vm1", {"memory": "64MiB", "state": "stopped", "disks": [ROOT, *disks]})
+
+
+def disk_of(name: str) -> Path:
+    return Path(f"/var/lib/libvirt/images/vm1/{name}/disk.raw")
+
+
+@pytest.mark.usefixtures("libvirt")
+def test_somebodys_dataset_in_a_machines_own_does_not_become_its_disk(tree: Tree) -> None:
+    tree.converges(machine())
+    tree.host.run("zfs", "create", "tank/vms/vm1/data")
+    disk_of("data").write_text("mine\n")
+
+    tree.write(machine(DATA))
+    assert tree.apply().exit_code != 0
+
+    assert disk_of("data").read_text() == "mine\n"
+
+
+@pytest.mark.usefixtures("libvirt")
+def test_a_copy_of_a_machines_disks_does_not_go_with_it(tree: Tree) -> None:
+    tree.converges(machine())
+    tree.host.run("zfs", "snapshot", "-r", "tank/vms/vm1@b")
+    tree.host.run("sh", "-c", "zfs send -R tank/vms/vm1@b | zfs receive -u tank/vms/backup")
+    for snapshot in ("vm1@b", "vm1/root@b", "backup@b", "backup/root@b"):
+        tree.host.run("zfs", "destroy", f"tank/vms/{snapshot}")
+
+    tree.converges(manifest("Dataset", "tank/other"))
+
+    assert tree.host.datasets() == ("tank/other", "tank/vms", "tank/vms/backup", "tank/vms/backup/root")
+
+
+@pytest.mark.usefixtures("libvirt")
+def test_snapshots_of_a_disk_go_only_with_permission(tree: Tree) -> None:
+    tree.converges(machine({**DATA, "onRemoval": "delete"}))
+    tree.host.run("zfs", "snapshot", "tank/vms/vm1/data@keep")
+
+    tree.write(machine())
+    assert "nothing says that they may go with it" in tree.apply().trouble
+    assert "tank/vms/vm1/data@keep" in tree.host.datasets()
+
+    tree.converges()
+    kept = [name for name in tree.host.datasets() if name.endswith("@keep")]
+    assert [name.rpartition("/")[0] for name in kept] == ["tank/.reconciler-detached"]
+
+
+@pytest.mark.usefixtures("libvirt")
+def test_a_disk_put_aside_stays_when_another_of_its_name_follows(tree: Tree) -> None:
+    for _ in range(2):
+        tree.converges(machine(DATA))
+        tree.converges(machine())
+
+    assert len([name for name in tree.host.datasets() if name.startswith("tank/.reconciler-detached/")]) == 2
