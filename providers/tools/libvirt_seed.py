@@ -18,18 +18,20 @@ TOOLS = ("genisoimage", "mkisofs", "xorrisofs")
 _WRITE = f"""\
 set -e
 umask 077
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+folder=$scratch/cd
+mkdir "$folder"
 head -c "$2" >"$folder/meta-data"
 head -c "$3" >"$folder/user-data"
 head -c "$4" >"$folder/network-config"
 [ "$4" -gt 0 ] || rm "$folder/network-config"
 for tool in {" ".join(TOOLS)}; do
     command -v $tool >/dev/null || continue
-    $tool -quiet -output "$1.new" -volid cidata -joliet -rock "$folder" 2>"$folder/../seed.$$" ||
-        {{ cat "$folder/../seed.$$" >&2; rm -f "$folder/../seed.$$"; exit 1; }}
-    rm -f "$folder/../seed.$$"
-    exec mv "$1.new" "$1"
+    $tool -quiet -output "$1.new" -volid cidata -joliet -rock "$folder" 2>"$scratch/said" ||
+        {{ cat "$scratch/said" >&2; exit 1; }}
+    mv "$1.new" "$1"
+    exit
 done
 echo "no tool that makes a CD ({", ".join(TOOLS)})" >&2
 exit 1"""

@@ -1,7 +1,9 @@
 """The commands of each change of a machine on Linux, from recorded output of libvirt 9.0."""
 
+import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -297,6 +299,27 @@ def test_failures_have_a_cause_and_a_way_on(said: str, retry: RetryClass) -> Non
     failure = virsh_errors.explain(failed)
     assert failure.retry is retry
     assert failure.remedy
+
+
+def test_a_seed_leaves_nothing_of_what_it_tells_beside_the_disk(tmp_path: Path) -> None:
+    scratch, tools, disk = tmp_path / "scratch", tmp_path / "tools", tmp_path / "seed.iso"
+    scratch.mkdir()
+    tools.mkdir()
+    tool = tools / "genisoimage"
+    tool.write_text('#!/bin/sh\ntouch "$3"\n')
+    tool.chmod(0o755)
+    command = write_seed("web1", UUID, {"cloudInit.userData": "password: secret"})
+
+    subprocess.run(
+        (*command.argv[:4], str(disk), *command.argv[5:]),
+        input=command.stdin,
+        text=True,
+        check=True,
+        env={"PATH": f"{tools}:/usr/bin:/bin", "TMPDIR": str(scratch)},
+    )
+
+    assert disk.stat().st_mode & 0o777 == 0o600
+    assert list(scratch.iterdir()) == []
 
 
 def test_a_seed_tells_the_guest_who_it_is_and_where() -> None:
