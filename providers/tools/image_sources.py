@@ -183,7 +183,10 @@ fi
 """
 )
 
-_MOUNT = 'mountpoint -q "$2" || zfs mount "$1"'
+_MOUNT = """\
+[ "$(zfs get -H -o value mounted "$1")" = yes ] || zfs mount "$1" || exit
+# Nobody else's may lie there: it would be emptied.
+[ "$(zfs get -H -o value mountpoint "$1")" = "$2" ] || { echo "$1 is not mounted at $2" >&2; exit 1; }"""
 
 Argv = tuple[str, ...]
 

@@ -163,3 +163,16 @@ def test_a_disk_put_aside_stays_when_another_of_its_name_follows(tree: Tree) -> 
         tree.converges(machine())
 
     assert len([name for name in tree.host.datasets() if name.startswith("tank/.reconciler-detached/")]) == 2
+
+
+def test_what_is_mounted_where_an_image_is_to_be_is_not_emptied(tree: Tree, tmp_path: Path) -> None:
+    place = Path("/var/lib/reconciler-images/tank/bb")
+    tree.host.run("zfs", "create", "-o", f"mountpoint={place}", "tank/precious")
+    (place / "precious").write_text("mine\n")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/file").write_text("")
+
+    tree.write(manifest("Image", "bb", {"type": "zone", "source": {"path": str(tmp_path / "root")}}))
+    assert tree.apply().exit_code != 0
+
+    assert (place / "precious").read_text() == "mine\n"
