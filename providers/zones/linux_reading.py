@@ -47,28 +47,28 @@ _LIVELY = {"RUNNING": RUNNING, "FROZEN": FROZEN, "FREEZING": FROZEN, "THAWED": R
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What else was asked of the host: `roots` are all its datasets by name, None where they were not read; `snapshots` by
-    dataset, each with whether it is held; `ports` all its links."""
+    dataset, each with whether it is held, None likewise; `ports` all its links."""
 
     roots: Mapping[str, Rows] | None = None
     ports: Mapping[str, SeenPort] | None = None
-    snapshots: Mapping[str, Collection[tuple[str, bool]]] = field(default_factory=dict)
+    snapshots: Mapping[str, Collection[tuple[str, bool]]] | None = None
     by_place: Mapping[str, str] = field(default_factory=dict)
     clones: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 def surroundings(
-    rows: Iterable[Rows] | None, ports: Mapping[str, SeenPort] | None, snapshots: Iterable[tuple[str, bool]]
+    rows: Iterable[Rows] | None, ports: Mapping[str, SeenPort] | None, snapshots: Iterable[tuple[str, bool]] | None
 ) -> Surroundings:
     roots = {one.name: one for one in rows if "@" not in one.name} if rows is not None else None
     held: dict[str, list[tuple[str, bool]]] = {}
-    for name, is_held in snapshots:
+    for name, is_held in snapshots or ():
         held.setdefault(name.partition("@")[0], []).append((name, is_held))
     clones: dict[str, list[str]] = {}
     for one in (roots or {}).values():
         if (origin := one.values["origin"]) != "-":
             clones.setdefault(origin.partition("@")[0], []).append(one.name)
     places = {one.values["mountpoint"]: one.name for one in (roots or {}).values()}
-    return Surroundings(roots, ports, held, places, clones)
+    return Surroundings(roots, ports, held if snapshots is not None else None, places, clones)
 
 
 def read_zone(found: Container, listing: Listing, around: Surroundings, host: LxcHost, asked: Collection[str]) -> Observed:
@@ -109,7 +109,8 @@ def read_zone(found: Container, listing: Listing, around: Surroundings, host: Lx
         mark,
         str(fields["uuid"] or ""),
         tuple(_references(fields)),
-        _removal(fields, around, is_being_made=config.get(DOING) == MAKING),
+        # What would go is told only by one who asked for its snapshots: else nobody would ask.
+        _removal(fields, around, is_being_made=config.get(DOING) == MAKING) if around.snapshots is not None else None,
         trashed=noted.trashed if noted is not None else None,
         own_items=own_items(config),
         running=running,
@@ -275,7 +276,7 @@ def _removal(fields: Fields, around: Surroundings, *, is_being_made: bool) -> Re
     is_ours = fields.get(ROOT_IS_OURS) is True
     if rows is None or (is_being_made and not is_ours):
         return Removal(0, saved=saved)
-    snapshots = around.snapshots.get(dataset, ())
+    snapshots = (around.snapshots or {}).get(dataset, ())
     obstacles = [f"snapshot {snapshot} is held (see `zfs holds {snapshot}`)" for snapshot, is_held in snapshots if is_held]
     obstacles += [f"{clone} is a clone of {dataset}" for clone in around.clones.get(dataset, ())]
     obstacles += [f"{other} lies in its root" for other in around.roots or () if other.startswith(f"{dataset}/")]

@@ -50,11 +50,11 @@ class LxcZones:
         if lxc.ZONES.name not in outputs or self.host is None or "Zone" not in fields:
             return ()
         listing = read_listing(outputs[lxc.ZONES.name].stdout)
-        snapshots = rows(outputs[SNAPSHOTS].stdout, ("name", "userrefs")) if SNAPSHOTS in outputs else ()
+        snapshots = rows(outputs[SNAPSHOTS].stdout, ("name", "userrefs")) if SNAPSHOTS in outputs else None
         around = surroundings(
             read_rows(outputs[ROOTS].stdout, ROOT_PROPERTIES),
             linux_ports.read_ports(outputs) if not self.host.links.missing else None,
-            ((name, holds not in ("0", "-")) for name, holds in snapshots),
+            None if snapshots is None else ((name, holds not in ("0", "-")) for name, holds in snapshots),
         )
         return tuple(read_zone(one, listing, around, self.host, fields["Zone"]) for one in listing.containers.values())
 

@@ -76,6 +76,25 @@ def test_a_zone_is_not_renamed_onto_somebodys_dataset(tree: Tree) -> None:
 
 
 @pytest.mark.usefixtures("lxc", "image")
+def test_a_zone_whose_root_has_snapshots_goes_only_with_permission_and_never_with_holds(tree: Tree) -> None:
+    other = manifest("Dataset", "tank/other")
+    tree.converges(zone(), other)
+    tree.host.run("zfs", "snapshot", "tank/zones/web1@mine")
+
+    tree.write(other)
+    assert tree.apply().blocked == [("dataAtRisk", "Zone/web1")]
+    tree.converges(zone(lifecycle={"deleteSnapshots": True}), other)
+    tree.host.run("zfs", "hold", "mine", "tank/zones/web1@mine")
+    tree.write(other)
+    assert tree.apply().blocked == [("dependents", "Zone/web1")]
+    assert tree.host.run("lxc-info", "-P", str(CONTAINERS), "-n", "web1", "-sH") == "RUNNING\n"
+
+    tree.host.run("zfs", "release", "mine", "tank/zones/web1@mine")
+    tree.converges()
+    assert "tank/zones/web1" not in tree.host.datasets()
+
+
+@pytest.mark.usefixtures("lxc", "image")
 def test_somebodys_link_that_a_nic_names_stays(tree: Tree) -> None:
     tree.host.run("ip", "link", "add", "lan0", "type", "bridge")
     tree.write(
