@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from providers.tools import libvirt_storage as storage
 from providers.tools.libvirt_xml import Tree, add, attribute, child, drop, text_at
+from providers.tools.zfs_volume_files import volume_at
 from reconciler.model.value import Fields, Value
 
 BUSES: Mapping[str, str] = MappingProxyType({"virtio": "virtio", "ahci": "sata", "scsi": "scsi", "ide": "ide"})
@@ -46,6 +47,8 @@ def read_disk(disk: Tree) -> dict[str, Value]:
         found["iso"] = path
     if path.startswith(_VOLUMES):
         found["volume"] = path.removeprefix(_VOLUMES)
+    elif volume := volume_at(path):
+        found["volume"] = volume
     return found
 
 

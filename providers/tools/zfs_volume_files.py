@@ -34,6 +34,12 @@ def path_of(name: str) -> str:
     return f"{mountpoint_of(name)}/{FILE}"
 
 
+def volume_at(path: str) -> str:
+    """The volume whose file that is; empty for any other file."""
+    found = path.removeprefix(f"{_FOLDER}/").removesuffix(f"/{FILE}")
+    return found if found and path == path_of(found) else ""
+
+
 def ensure(name: str, size_bytes: int) -> tuple[str, ...]:
     """Mounts the dataset, where it is not, and sees to it that the file has that size; one that is larger stays so."""
     return ("sh", "-c", _ENSURE, "sh", name, mountpoint_of(name), str(size_bytes))

@@ -195,3 +195,17 @@ def test_what_is_mounted_where_an_image_is_to_be_is_not_emptied(tree: Tree, tmp_
     assert tree.apply().exit_code != 0
 
     assert (place / "precious").read_text() == "mine\n"
+
+
+@pytest.mark.usefixtures("libvirt")
+def test_a_volume_that_somebodys_machine_uses_stays(tree: Tree) -> None:
+    other = manifest("Dataset", "tank/other")
+    tree.converges(manifest("Volume", "tank/disk0", {"size": "1MiB"}), other)
+    disk = "<disk type='file'><source file='/var/lib/reconciler-volumes/tank/disk0/volume.raw'/><target dev='vda'/></disk>"
+    system = "<memory>65536</memory><os><type>hvm</type></os>"
+    xml = f"<domain type='qemu'><name>hand</name>{system}<devices>{disk}</devices></domain>"
+    tree.host.run("virsh", "-q", "define", "/dev/stdin", stdin=xml)
+
+    tree.write(other)
+
+    assert tree.apply().blocked == [("dependents", "Volume/tank/disk0")]
