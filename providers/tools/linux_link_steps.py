@@ -31,15 +31,18 @@ def make_link(name: str, mark: LinkMark, address: str, creation: str, *settings:
 _MAKE = f"""\
 name=$1 mark=$2 address=$3
 shift 3
-if shown=$(ip -o link show dev "$name" 2>/dev/null); then
-    case "$shown " in
-    *" alias $mark "* | *"link/ether $address "*) ;;
-    *) echo "link $name {NOT_OURS}" >&2; exit 1 ;;
-    esac
-else
-    ip "$@" || exit
+if [ ! -e "/sys/class/net/$name" ]; then
+    settings=$(cat)
+    exec ip -batch - <<END
+$*
+$settings
+END
 fi
-exec ip -batch -"""
+shown=$(ip -o link show dev "$name") || exit
+case "$shown " in
+*" alias $mark "* | *"link/ether $address "*) exec ip -batch - ;;
+*) echo "link $name {NOT_OURS}" >&2; exit 1 ;;
+esac"""
 
 
 def keep_host_out(name: str, *settings: str) -> Command:

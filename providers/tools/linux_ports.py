@@ -41,7 +41,6 @@ from providers.tools.nft_firewall import (
     is_member,
     joining,
     leaving,
-    membership_lines,
     read_memberships,
 )
 from reconciler.model.command import Command, Outputs, Probe
@@ -347,9 +346,12 @@ def unmake(name: str, owner: str = "") -> tuple[Command, ...]:
 
 
 _PLUG = """\
-mtu=$(cat "/sys/class/net/$2/mtu") || exit
+read -r mtu <"/sys/class/net/$2/mtu" || exit
 [ "$3" -le "$mtu" ] || mtu=$3
-ip link set dev "$1" mtu "$mtu" && exec ip -batch -"""
+exec ip -batch - <<END
+link set dev $1 mtu $mtu
+$4
+END"""
 """A bridge takes the smallest MTU of its ports, and it may not be ours: the host's end never has a smaller one."""
 
 _SET_VLAN = f"""\
@@ -395,9 +397,9 @@ def _plug(port: Port, *, takes_vlan_off: bool = False) -> Iterator[Command]:
         return
     argv = ("sh", "-c", _PLUG, "plug-port", port.name, port.over, str(port.mtu or 0))
     if port.vlan is None and not takes_vlan_off:
-        yield Command(argv, stdin=f"{_marked(port)} master {port.over} up\n")
+        yield Command((*argv, f"{_marked(port)} master {port.over} up"))
         return
-    yield Command(argv, stdin=f"{_marked(port)} master {port.over}\n")
+    yield Command((*argv, f"{_marked(port)} master {port.over}"))
     lines = (
         f"vlan del dev {port.name} vid 1-{LAST_VLAN}",
         f"vlan add dev {port.name} vid {port.vlan or BRIDGE_VLAN} pvid untagged",
@@ -418,4 +420,4 @@ def _stand(port: Port) -> Command:
     lines = linux_filters.stand(port.name, port.filter, port.alias.head)
     if port.membership is None:
         return linux_filters.transaction(lines)
-    return joining(port.name, (*lines, *membership_lines(port.name, port.membership)))
+    return joining(port.name, port.membership, lines)

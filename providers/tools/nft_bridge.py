@@ -16,8 +16,9 @@ that default decides.
 | sets `guest/NAME`, `tag/KEY`, `tag/KEY//VALUE` | the ports of a guest, of the guests with a tag |
 | map `ports`, chain `in-use` | each port and each rule points to that chain: while one does, the table can't be deleted |
 
-Flows are noted without connection tracking, which bridges may not have. Every change of a port or a rule also restores what is
-here, in its own transaction; the table goes with the last of them.
+Flows are noted without connection tracking, which bridges may not have. Every change of a rule, or of a port in `firewalled`,
+also restores what is here, in its own transaction; without any of those only sets, `ports` and `in-use` are there, and nothing
+goes through the table. It goes with the last port or rule.
 """
 
 from collections.abc import Iterator, Mapping

@@ -3,13 +3,14 @@
 A port joins with the transaction that makes its filter:
 
     membership = Membership("web1", (("role", "web"),), is_firewalled=True)
-    joining("web1_0", (*filter_lines, *membership_lines("web1_0", membership)))    # one Command, one transaction
+    joining("web1_0", membership, filter_lines)                                    # one Command, one transaction
     leaving("web1_0", filter_lines)                                                # after it, there is no trace of the port
 
     seen = read_memberships(outputs)                                               # of MEMBERS and RULESET
     is_member("web1_0", membership, seen)                                          # whether that is still so
 
-Both restore the table where it is not whole.
+The sets are there with the first port. What acts on ports, the frame of `nft_bridge`, comes with the first port whose guest is
+firewalled, and with the first rule; each of those restores it where it is not whole.
 """
 
 import re
@@ -72,14 +73,6 @@ def sets_of(membership: Membership) -> frozenset[str]:
     return frozenset({GUESTS, guest_set(membership.guest), *tags, *({FIREWALLED} if membership.is_firewalled else ())})
 
 
-def membership_lines(port: str, membership: Membership) -> tuple[str, ...]:
-    """The lines of a transaction that make a port a member; `joining` restores the table first."""
-    return (
-        f'add element {TABLE} {PORTS} {{ "{port}" : goto {IN_USE} }}',
-        *(line for name in sorted(sets_of(membership)) for line in _into(name, port)),
-    )
-
-
 def _into(name: str, port: str) -> Iterator[str]:
     yield f"add set {TABLE} {name} {{ type ifname; }}"
     yield f'add element {TABLE} {name} {{ "{port}" }}'
@@ -96,7 +89,26 @@ _TAKE_OUT = f"""\
 """
 """The lines that take a port out of every set that there is."""
 
-_JOIN = RESTORE + _TAKE_OUT + """{ printf '%s\\n' "$base"; take_out "$1"; cat; } | nft -f -"""
+_JOIN = f"""\
+lines=$(cat)
+point='add table {TABLE}
+add chain {TABLE} {IN_USE}
+add map {TABLE} {PORTS} {{ type ifname : verdict; }}'
+element="{TABLE} {PORTS} {{ \\"$1\\" : goto {IN_USE} }}"
+# A port that points there is in sets already; one that does not is in none, and there is nothing to look up.
+nft -f - 2>/dev/null <<END && exit
+$base
+$point
+create element $element
+$lines
+END
+"""
+
+_NO_FRAME = "base=\n"
+
+_JOIN_AGAIN = (
+    """{ printf '%s\\n' "$base" "$point" "add element $element"; take_out "$1"; printf '%s\\n' "$lines"; } | nft -f -"""
+)
 
 _LEAVE = (
     _TAKE_OUT
@@ -113,9 +125,11 @@ _LEAVE = (
 )
 
 
-def joining(port: str, lines: Iterable[str]) -> Command:
-    """One transaction: the table is made whole, the port leaves all sets, then these lines."""
-    return Command(("sh", "-c", _JOIN, "join-firewall", port), stdin="".join(f"{line}\n" for line in lines))
+def joining(port: str, membership: Membership, lines: Iterable[str] = ()) -> Command:
+    """One transaction: these lines, and the port is in its sets and in no others. A firewalled guest's brings the frame."""
+    script = f"{RESTORE if membership.is_firewalled else _NO_FRAME}{_JOIN}{_TAKE_OUT}{_JOIN_AGAIN}"
+    told = (*lines, *(line for name in sorted(sets_of(membership)) for line in _into(name, port)))
+    return Command(("sh", "-c", script, "join-firewall", port), stdin="".join(f"{line}\n" for line in told))
 
 
 def leaving(port: str, lines: Iterable[str] = ()) -> Command:

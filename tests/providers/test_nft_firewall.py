@@ -18,7 +18,6 @@ from providers.tools.nft_firewall import (
     guest_set,
     is_member,
     joining,
-    membership_lines,
     read_memberships,
     sets_of,
     tag_set,
@@ -190,12 +189,19 @@ def test_no_two_guests_or_tags_share_a_set() -> None:
 
 
 def test_a_port_joins_with_the_lines_of_its_filter_in_one_transaction() -> None:
-    command = joining("p0", ("add table netdev x", *membership_lines("p0", Membership("g", is_firewalled=True))))
+    command = joining("p0", Membership("g", is_firewalled=True), ("add table netdev x",))
 
     assert command.argv[3:] == ("join-firewall", "p0")
     assert command.stdin is not None
     assert command.stdin.startswith("add table netdev x\n")
     assert f'add element bridge reconciler {FIREWALLED} {{ "p0" }}\n' in command.stdin
+
+
+def test_only_a_port_of_a_firewalled_guest_brings_what_acts_on_ports() -> None:
+    acting, member = (joining("p0", Membership("g", is_firewalled=yes)).argv[2] for yes in (True, False))
+
+    assert "hook forward" in acting
+    assert "hook" not in member
 
 
 def lines(rule: Rule, *, is_logged: bool = False) -> dict[str, list[str]]:
