@@ -15,10 +15,12 @@ help: ## Show the targets.
 run: $(STAMP) ## Run the controller on two emulated hosts, over a repository made from desired-state/.
 	@sh examples/demo/run.sh $(BIN)/reconciler || [ $$? -eq 130 ]
 
+# Side by side: the one computes, the other mostly waits for guests.
 test: $(STAMP) ## Run all tests; on real ZFS and a real Linux host too where they can be had.
 	@sh examples/linux/install.sh --tests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
-	@$(MAKE) --no-print-directory test-real PYTEST_ARGS=
+	@mkdir -p build; $(MAKE) --no-print-directory test-real PYTEST_ARGS= >build/test-real.log 2>&1 & other=$$!; \
+	  $(BIN)/python -m pytest $(PYTEST_ARGS); ended=$$?; \
+	  wait $$other; real=$$?; cat build/test-real.log; [ $$ended -eq 0 ] || exit $$ended; exit $$real
 
 # 69: there can be no such host here, as was said. Where the real parts are required, that is a failure.
 test-real: $(STAMP) ## Run the tests on a Linux host of their own: real links, containers and machines. Needs root.
