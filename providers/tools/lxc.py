@@ -52,6 +52,22 @@ grep -hsm1 '/lxc\\.payload\\.' /proc/[0-9]*/cgroup | sed 's|.*/lxc\\.payload\\.\
 set --
 for file in */config */started; do [ ! -f "$file" ] || set -- "$@" "$file"; done
 [ $# -eq 0 ] || grep -aH '' /dev/null "$@" | sed 's/^/line /'
+# A root whose daemon died fails whatever reads it, and one whose daemon hangs answers nobody. What is kept of it in memory
+# can still be read, so that only the file system itself is asked.
+ask_root() { timeout -s KILL 5 stat -f -c alive "$@" 2>&1; }
+set --
+for pid in $(echo "$states" | awk '$3 ~ /^[0-9]+$/ { print $3 }'); do set -- "$@" "/proc/$pid/root/."; done
+if [ $# -gt 0 ]; then
+    told=$(ask_root "$@")
+    [ $? -lt 124 ] || told=$(
+        for root; do
+            { ask_root "$root" || [ $? -lt 124 ] || echo "$root hangs"; } &
+        done
+        wait
+    )
+    echo "$told" | sed -n 's|^stat: .*/proc/\\([0-9]*\\)/root/.*: Transport endpoint is not connected$|root \\1 dead|p
+        s|^/proc/\\([0-9]*\\)/root/. hangs$|root \\1 hangs|p'
+fi
 echo "$states" | while read -r name state pid _; do
     case $pid in ''|*[!0-9]*) continue ;; esac
     [ -r "/proc/$pid/cgroup" ] || continue
@@ -163,6 +179,8 @@ exec zfs rename "$1" "$2\""""
 _MOVE = '[ ! -e "$1/config" ] && [ -e "$2/config" ] || exec mv -T "$1" "$2"'
 
 _MOUNT_AT = """\
+# A mount that outlived its daemon is counted as mounted, and serves nobody.
+case $(timeout -s KILL 5 stat -f "$2" 2>&1) in *"Transport endpoint is not connected") umount -l "$2" || exit ;; esac
 [ "$(zfs get -H -o value mountpoint "$1")" = "$2" ] || zfs set "mountpoint=$2" "$1" || exit
 [ "$(zfs get -H -o value mounted "$1")" = yes ] || exec zfs mount "$1\""""
 

@@ -12,7 +12,7 @@ from providers.tools.image_datasets import image_of
 from providers.tools.linux_ports import Port, SeenPort
 from providers.tools.lxc_config import Config
 from providers.tools.lxc_limits import LIMITS
-from providers.tools.lxc_listing import Container, Listing
+from providers.tools.lxc_listing import DEAD, HANGS, Container, Listing
 from providers.tools.zfs_rows import Rows, in_reading_order
 from providers.zones.linux_config import MAPS, boot_of, group_of, membership_of, own_items, read_fields, root_of, waiting
 from providers.zones.linux_host import LxcHost
@@ -75,7 +75,7 @@ def read_zone(found: Container, listing: Listing, around: Surroundings, host: Lx
     """The object. `asked` names entries of maps to tell the absence of."""
     config, mark, noted = found.config, mark_of(found.config), trashing_in(found.config)
     state, stuck, unsticking = _state(found, listing, host)
-    running = state in (RUNNING, FROZEN)
+    running = state in (RUNNING, FROZEN, DEAD)
     fields = read_fields(config, host)
     fields |= {STATE: state, CONFIG: str(config), CONTAINER: found.name, "autoboot": fields["autoboot"]}
     if running:
@@ -90,12 +90,17 @@ def read_zone(found: Container, listing: Listing, around: Surroundings, host: Lx
             if (port := port_of(name, acting(nic, then.get(name)), mark, membership_of(config, mark.name.name))) is not None
         }
         loose = tuple(_tell_ports(wanted, fields, around.ports, running=running))
+    interrupted = RUNNING if noted is None and _was_to_run(found, listing, fields, mark) else ""
+    frees = state == DEAD
+    if frees and interrupted:
+        stuck, unsticking = "", ""
     if around.roots is not None:
         keys = {f"Zone/{found.name}", str(mark.name)} if mark is not None else set()
         trouble = _tell_root(found.config, mark.owner if mark is not None else "", keys, fields, around)
         fields[FINISHED] = config.get(DOING) is None and fields[ROOT_STATE] in ("mounted", "")
-        if trouble and not stuck:
+        if trouble and (not stuck or state == DEAD):
             stuck, unsticking = trouble
+            frees = False
     for name in asked:
         if name not in fields and name.partition(".")[0] in MAPS and "." in name:
             fields[name] = None
@@ -115,9 +120,10 @@ def read_zone(found: Container, listing: Listing, around: Surroundings, host: Lx
         own_items=own_items(config),
         running=running,
         pending_restart=tuple(sorted(pending)),
-        interrupted=RUNNING if noted is None and state == STOPPED and _was_to_run(found, listing, fields, mark) else "",
+        interrupted=interrupted,
         stuck=stuck,
         unsticking=unsticking,
+        state_unsticks=frees,
     )
 
 
@@ -132,7 +138,13 @@ def _state(found: Container, listing: Listing, host: LxcHost) -> tuple[str, str,
             f"LXC can't load its config{said}",
             f"correct {place} on the host; `lxc-info -n {found.name}` tells the line",
         )
-    if (lively := _LIVELY.get(found.state)) is not None:
+    if (lively := _LIVELY.get(found.state)) is not None and found.root == DEAD:
+        remedy = "state `state: running` and the next pass restarts it, or restart it by hand"
+        return DEAD, "it lost its root: the daemon of the file system ended while it ran", remedy
+    if lively is not None and found.root == HANGS:
+        look = "see `zpool status`, and what the file system's daemon does; then run again"
+        return lively, "the file system of its root does not answer", look
+    if lively is not None:
         return lively, "", ""
     if found.state != "STOPPED":
         return found.state.lower(), f"it is on its way to another state (state {found.state})", "wait, and run again"
@@ -240,7 +252,11 @@ def _bears(rows: Rows, owner: str, keys: Collection[str]) -> bool:
 
 
 def _was_to_run(found: Container, listing: Listing, fields: Fields, mark: Mark | None) -> bool:
-    """Whether a change of ours stopped it and did not start it again, or the host did."""
+    """Whether a change of ours stopped it and did not start it again, or the host did; or took its root from under it."""
+    if fields[STATE] == DEAD:
+        return mark is not None and (fields["autoboot"] is True or found.config.get(RESUME) == RUNNING)
+    if fields[STATE] != STOPPED:
+        return False
     if found.config.get(RESUME) == RUNNING:
         return True
     boot = boot_of(found.started)
@@ -266,7 +282,7 @@ def _removal(fields: Fields, around: Surroundings, *, is_being_made: bool) -> Re
     """What goes with the zone: its root. One that was never made is none, and somebody else's of its name stays."""
     saved = {
         "autoboot": "true" if fields["autoboot"] is True else "false",
-        STATE: RUNNING if fields[STATE] == RUNNING else STOPPED,
+        STATE: RUNNING if fields[STATE] in (RUNNING, DEAD) else STOPPED,
     }
     dataset = str(fields.get(ROOT_DATASET) or "")
     rows = (around.roots or {}).get(dataset)

@@ -14,6 +14,7 @@ from providers.tools.linux_ports import FILTER, FIREWALL, MAX_BANDWIDTH, MTU, OV
 from providers.tools.linux_ports import MARK as PORT_MARK
 from providers.tools.lxc_config import Config, read_config
 from providers.tools.lxc_limits import LIMITS
+from providers.tools.lxc_listing import DEAD
 from providers.tools.vmadm_changes import item_changes, names_afterwards, own_names, stated_items
 from providers.zones.linux_config import (
     LOG,
@@ -319,9 +320,10 @@ def _update(change: Change, host: LxcHost, *, adopts: bool = False) -> Iterator[
     runs, renames = observed.running is True, name != change.key.name
     runs_after = runs if state is None else state.after == RUNNING
     restarts = any(entry.effect is Effect.RESTART or entry.name == RESTART for entry in change.fields)
-    halts = runs and (not runs_after or restarts or renames)
+    is_dead = observed.fields[STATE] == DEAD
+    halts = runs and (not runs_after or restarts or renames or (is_dead and state is not None))
     starts = runs_after and (halts or not runs)
-    if renames and runs:
+    if renames and runs and not is_dead:
         _check_may_stop(change)
     dataset = str(observed.fields.get(ROOT_DATASET) or "")
     new = _wanted(change, config, host, dataset if adopts else "")
@@ -349,8 +351,8 @@ def _update(change: Change, host: LxcHost, *, adopts: bool = False) -> Iterator[
             yield Step(lxc.stop(host.path, name))
         if observed.fields.get(ROOT_STATE) == "missing":
             yield _clone(_root(change, _stated(change), host), mark, _stated(change).get("quota"))
-        elif observed.fields.get(ROOT_STATE) == "unmounted":
-            yield Step(lxc.mount_at(dataset, str(observed.fields["zonePath"])))
+        elif observed.fields.get(ROOT_STATE) == "unmounted" or (is_dead and halts and dataset):
+            yield Step(lxc.mount_at(dataset, str(observed.fields["zonePath"])), lane=_LANE)
     if (quota := change.field("quota")) is not None and dataset:
         yield Step(Command(zfs.set_properties(dataset, {"quota": quota.after})))
     yield from _ports(change, config, new, mark, runs=runs and not halts, starts=starts, renames=renames)
@@ -584,7 +586,7 @@ def _delete(change: Change, host: LxcHost) -> Iterator[Step]:
     """Stopped; then its root goes, with the snapshots that were told of; then its ports; its definition last."""
     observed, config, name = _there(change)
     dataset = str(observed.fields.get(ROOT_DATASET) or "")
-    if observed.stuck and observed.fields.get(STATE) != STOPPED:
+    if observed.stuck and observed.fields.get(STATE) not in (STOPPED, DEAD):
         raise ReconcilerError(observed.stuck, remedy=observed.unsticking)
     if observed.running is True:
         yield Step(lxc.stop(host.path, name), look_first=True)

@@ -65,7 +65,8 @@ class Observed:
     it does, `pending_restart` which of our changes wait for its next boot, and `interrupted` the state that one of our
     changes took it out of and did not bring it back to. `shares_name` is the name that it has in common with others on the
     host; its own is then made of that name and its identity. `stuck` is why its tool lets nothing be done with it as it is,
-    and `unsticking` what a person can do; empty where nothing is in the way.
+    and `unsticking` what a person can do; empty where nothing is in the way. With `state_unsticks` that holds only while
+    nobody says which state it shall be in.
     """
 
     name: ObjectName
@@ -84,6 +85,7 @@ class Observed:
     shares_name: ObjectName | None = None
     stuck: str = ""
     unsticking: str = ""
+    state_unsticks: bool = False
 
     @property
     def is_in_trash(self) -> bool:

@@ -29,7 +29,7 @@ from reconciler.provider.kind import Kind
 def compare(draft: Draft, kind: Kind, resource: Resource, observed: Observed, rename: Rename | None) -> None:
     """Drafts what it takes to make an object of ours as its manifest wants it, or says why that may not be."""
     key, lifecycle = resource.key, resource.lifecycle
-    if observed.stuck:
+    if observed.stuck and not (observed.state_unsticks and resource.fields.get(STATE) is not None):
         draft.block(key, Verb.UPDATE, Reason.UNSUPPORTED, observed.stuck, observed.unsticking, resource.origin)
         return
     if kind.items:

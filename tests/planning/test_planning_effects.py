@@ -149,6 +149,17 @@ def test_what_its_tool_lets_nobody_change_is_blocked_with_a_way_out() -> None:
     assert not made.actions
 
 
+def test_what_a_stated_state_frees_is_blocked_only_where_none_is_stated() -> None:
+    found = also(there(state="dead"), stuck="it lost its root", unsticking="state its state", state_unsticks=True)
+
+    (refused,) = planned(guest(memory=1 << 30), found).blocked
+    assert (refused.reason, refused.remedy) == (Reason.UNSUPPORTED, "state its state")
+    freed = planned(guest(state="running"), found)
+    assert not freed.blocked
+    (action,) = freed.actions
+    assert [(field.name, field.before, field.after) for field in action.change.fields] == [("state", "dead", "running")]
+
+
 def test_a_stranger_s_guest_is_somebody_s_whatever_state_it_is_in() -> None:
     made = planned(guest(memory=1 << 30), also(there(marked=False), stuck="it failed", unsticking="look"))
     (refused,) = made.blocked

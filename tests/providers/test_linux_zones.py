@@ -97,6 +97,42 @@ def test_what_lxc_can_not_load_is_told_and_left() -> None:
     assert "Failed to load config for bad" in bad.stuck
 
 
+def ailing(trouble: str, *, starts: bool = True) -> Observed:
+    """web1 as it runs, with its root gone or silent."""
+    text = recorded() if starts else recorded().replace("lxc.start.auto = 1", "lxc.start.auto = 0")
+    return zones(f"{text}root 370 {trouble}\n")["web1"]
+
+
+def test_a_zone_that_lost_its_root_is_started_again_where_it_is_to_run() -> None:
+    lost = ailing("dead")
+
+    assert (lost.fields["state"], lost.running, lost.interrupted, lost.stuck) == ("dead", True, "running", "")
+    names = scripts(changed(lost, FieldChange("state", "dead", "running")))
+    assert [name for name in names if name.endswith(("-zone", "-config", "-root"))] == [
+        "write-config", "stop-zone", "mount-root", "start-zone",
+    ]  # fmt: skip
+    first = steps(changed(lost, FieldChange("state", "dead", "running")), _HOST)[0].command.stdin or ""
+    assert "reconciler.resume = running" in first
+
+
+def test_a_zone_that_lost_its_root_is_left_where_nobody_says_what_state_it_shall_have() -> None:
+    lost = ailing("dead", starts=False)
+
+    assert (lost.fields["state"], lost.interrupted, lost.state_unsticks) == ("dead", "", True)
+    assert "lost its root" in lost.stuck
+    assert "state: running" in lost.unsticking
+    # What is there to be lost is no more than with any other zone that goes.
+    assert "stop-zone" in scripts(replace(changed(lost, verb=Verb.DELETE), resource=None))
+    assert "stop-zone" in scripts(changed(lost, FieldChange("state", "dead", "stopped")))
+
+
+def test_a_root_that_does_not_answer_is_no_reason_to_stop_a_zone() -> None:
+    silent = ailing("hangs")
+
+    assert (silent.fields["state"], silent.interrupted, silent.state_unsticks) == ("running", "", False)
+    assert "does not answer" in silent.stuck
+
+
 @pytest.mark.parametrize("evidence", ["monitor [lxc monitor] /var/lib/lxc web2\n", "payload linux01-web2\n"])
 def test_a_zone_is_stopped_only_where_nothing_speaks_against_it(evidence: str) -> None:
     assert zones()["web2"].fields["state"] == "stopped"

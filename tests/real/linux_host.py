@@ -159,9 +159,10 @@ class LinuxHost:
         """The zfs-fuse daemon ends at once, as in a crash; what is mounted is dead from then on."""
         _kill(self.processes("zfs-fuse --no-daemon"))
 
-    def start_zfs(self) -> None:
-        """The daemon is back, and what can be mounted is mounted, as the machine's own scripts do it."""
-        for place in reversed(_zfs_mounts()):
+    def start_zfs(self, *, clears: bool = True) -> None:
+        """The daemon is back, and what can be mounted is mounted, as the machine's own scripts do it; where nobody `clears`
+        the mounts of the one before, those are still in the way."""
+        for place in reversed(_zfs_mounts()) if clears else ():
             self.ask("umount", "-l", place)
         self._daemon("zfs-fuse", "zfs-fuse", "--no-daemon", "--no-kstat-mount")
         until(lambda: self.ask("zpool", "list").returncode == 0, lambda: "zfs-fuse does not answer")

@@ -103,7 +103,6 @@ def test_after_a_reboot_one_pass_brings_back_links_and_guests_with_their_data(wo
     is_whole(world)
 
 
-@pytest.mark.xfail(reason="what runs on a root that died with the daemon is not told from what runs well", strict=True)
 def test_a_dead_zfs_makes_the_host_unreadable_and_loses_nothing(world: Tree) -> None:
     world.host.kill_zfs()
 
@@ -113,6 +112,42 @@ def test_a_dead_zfs_makes_the_host_unreadable_and_loses_nothing(world: Tree) -> 
     world.converges()
 
     is_whole(world)
+
+
+@pytest.mark.parametrize("spec", [{}, {"state": None, "autoboot": True}], ids=["stated", "autoboot"])
+def test_a_zone_that_lost_its_root_is_started_again_on_the_root_as_it_was(
+    tree: Tree, image: dict[str, Any], spec: dict[str, Any]
+) -> None:
+    stub, wanted = manifest("Etherstub", "es0", {}), zone("z1", 1, **spec)
+    wanted["spec"] = {name: value for name, value in wanted["spec"].items() if value is not None}
+    tree.converges(image, stub, wanted)
+    until(lambda: is_up(tree.host, "z1"), lambda: "z1 is not up")
+    place = Path("/var/lib/lxc/z1/rootfs/kept")
+    tree.host.run("dd", "if=/dev/zero", f"of={place}", "bs=1", "count=3", "conv=fsync")
+    tree.host.kill_zfs()
+    tree.host.start_zfs(clears=False)
+
+    found = tree.is_repaired("Zone/z1")
+
+    assert found.changes("Zone/z1")["state"] == ("dead", "running")
+    until(lambda: is_up(tree.host, "z1"), lambda: "z1 is not up")
+    assert place.stat().st_size == 3
+
+
+def test_a_zone_that_lost_its_root_is_told_of_where_nobody_says_that_it_shall_run(tree: Tree, image: dict[str, Any]) -> None:
+    spec = {"image": "bb", "autoboot": False}
+    tree.converges(image, manifest("Zone", "z1", {**spec, "state": "running"}))
+    tree.write(image, manifest("Zone", "z1", spec))
+    pid = tree.host.run("lxc-info", "-P", "/var/lib/lxc", "-n", "z1", "-pH")
+    tree.host.kill_zfs()
+    tree.host.start_zfs()
+
+    planned = tree.plan()
+
+    assert planned.blocked == [("unsupported", "Zone/z1")]
+    assert "lost its root" in planned.document["hosts"][0]["blocked"][0]["cause"]
+    assert tree.host.run("lxc-info", "-P", "/var/lib/lxc", "-n", "z1", "-pH") == pid
+    tree.converges(image, manifest("Zone", "z1", {**spec, "state": "running"}))
 
 
 def test_a_dead_libvirtd_leaves_its_machines_running_and_they_are_known_again(world: Tree) -> None:
