@@ -12,6 +12,8 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 stem=${TMPDIR:-/var/tmp}/reconciler-host
+# Where images and volumes are mounted; most machines have no such folders.
+mounted="/var/lib/reconciler-images /var/lib/reconciler-volumes"
 
 fail() { echo "no throw-away host: $1; remedy: $2" >&2; exit 69; }
 
@@ -24,6 +26,10 @@ sweep() {
         sleep 0.1
     done
     rm -rf --one-file-system "$1"
+    # Unless somebody mounts something there, here or on another host of ours.
+    for folder in $mounted; do
+        grep -qs " $folder " /proc/[0-9]*/mountinfo || rmdir "$folder" 2>/dev/null || true
+    done
 }
 
 # A host that nobody holds any more, its sweeper killed as well.
@@ -83,6 +89,9 @@ inside() {
     for folder in /run /var/lib/zfs /var/lib/lxc /var/lib/libvirt /var/lib/reconciler /var/cache/lxc /var/cache/libvirt \
         /var/log/lxc /var/log/libvirt; do
         [ ! -d "$folder" ] || mount -t tmpfs none "$folder"
+    done
+    for folder in $mounted; do
+        mkdir -p "$folder" && mount -t tmpfs none "$folder" || fail "no place for $folder" "see what was said above"
     done
     [ ! -d /etc/libvirt ] || mount --bind "$scratch/etc-libvirt" /etc/libvirt
     mkdir -p /run/lock/zfs /run/zfs /run/netns /run/libvirt /run/lxc

@@ -113,6 +113,16 @@ def test_two_hosts_side_by_side_do_not_meet(start: Run, host: LinuxHost, without
         assert out.split() == [f"d{number}", f"tank/d{number}", f"l{number}", f"c{number}", f"t{number}"]
 
 
+def test_folders_of_images_and_volumes_are_the_hosts_own(start: Run) -> None:
+    folders = [Path(f"/var/lib/reconciler-{name}") for name in ("images", "volumes")]
+    places = " ".join(f"{folder}/mine" for folder in folders)
+
+    code, out, _ = _ended(start("sh", "-c", f"mkdir {places} && ls -d {places}"))
+
+    assert (code, out.split()) == (0, places.split())
+    assert not [folder for folder in folders if (folder / "mine").exists()]
+
+
 _DOMAIN = "<domain type='qemu'><name>d{0}</name><memory>65536</memory><os><type>hvm</type></os></domain>"
 _MAKE = (
     f'echo "{_DOMAIN}" >/tmp/d{{0}}.xml && virsh -q define /tmp/d{{0}}.xml >/dev/null; rm /tmp/d{{0}}.xml; '
