@@ -591,6 +591,9 @@ def _delete(change: Change, host: LxcHost) -> Iterator[Step]:
     if observed.running is True:
         yield Step(lxc.stop(host.path, name), look_first=True)
     if dataset and observed.fields.get(ROOT_IS_OURS) is True:
+        if observed.fields.get(STATE) == DEAD:
+            # The mount that outlived its daemon is in the way.
+            yield Step(lxc.mount_at(dataset, str(observed.fields["zonePath"])), lane=_LANE)
         for snapshot in observed.removal.snapshots if observed.removal is not None else ():
             yield Step(Command(zfs.destroy(snapshot)), lane=_LANE, destructive=True)
         yield Step(Command(zfs.destroy(dataset)), lane=_LANE, destructive=True)

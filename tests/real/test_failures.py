@@ -133,6 +133,10 @@ def test_a_zone_that_lost_its_root_is_started_again_on_the_root_as_it_was(
     until(lambda: is_up(tree.host, "z1"), lambda: "z1 is not up")
     assert place.stat().st_size == 3
 
+    tree.host.kill_zfs()
+    tree.host.start_zfs(clears=False)
+    tree.converges(image)
+
 
 def test_a_zone_that_lost_its_root_is_told_of_where_nobody_says_that_it_shall_run(tree: Tree, image: dict[str, Any]) -> None:
     spec = {"image": "bb", "autoboot": False}
