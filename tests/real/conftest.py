@@ -76,7 +76,7 @@ def zone_tarball() -> Path:
     return _image("zone.tar")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def zone_root(zone_tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same in a folder."""
     root = tmp_path_factory.mktemp("zone") / "root"
