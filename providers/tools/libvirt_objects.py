@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from providers.tools.libvirt_xml import Tree, parse, text_at
 from reconciler.model.errors import ReadError
@@ -16,7 +16,8 @@ STOPPED_STATES = frozenset({"shut off", "crashed"})
 
 @dataclass(frozen=True)
 class Domain:
-    """One domain: `stored` is how it starts next, `now` how it runs, None where it does not. `text` is that of `stored`."""
+    """One domain: `stored` is how it starts next, `now` how it runs, None where it does not. `text` is that of `stored`.
+    `is_dead`: it runs on files of a file system whose daemon ended."""
 
     uuid: str
     name: str
@@ -27,6 +28,7 @@ class Domain:
     stored: Tree
     now: Tree | None
     text: str
+    is_dead: bool = False
 
     @property
     def runs(self) -> bool:
@@ -56,7 +58,10 @@ def read_host(text: str) -> Host:
     for uuid in ids:
         domain, place = _domain(lines, place, uuid)
         domains.append(domain)
-    return Host(tuple(domains), dict(_files(lines, place)))
+    last = next((number for number, line in enumerate(lines) if number >= place and line.startswith("dead ")), len(lines) - 1)
+    dead = frozenset(_dead(lines, last))
+    known = tuple(replace(one, is_dead=True) if one.name in dead and one.runs else one for one in domains)
+    return Host(known, dict(_files(lines[:last], place)))
 
 
 def _uuid(text: str, line: int) -> str:
@@ -116,9 +121,17 @@ def _document(lines: Sequence[str], place: int, uuid: str) -> tuple[Tree, int]:
 
 
 def _files(lines: Sequence[str], place: int) -> Iterator[tuple[str, int]]:
-    for line, text in enumerate(lines[place:-1], start=place + 1):
+    for line, text in enumerate(lines[place:], start=place + 1):
         word, _, rest = text.partition(" ")
         size, _, path = rest.partition(" ")
         if word != "file" or not path.startswith("/"):
             raise ReadError(line, "file BYTES PATH", text)
         yield path, number(size, line, "bytes")
+
+
+def _dead(lines: Sequence[str], place: int) -> Iterator[str]:
+    for line, text in enumerate(lines[place:-1], start=place + 1):
+        word, _, name = text.partition(" ")
+        if word != "dead" or not name:
+            raise ReadError(line, "dead NAME", text)
+        yield name

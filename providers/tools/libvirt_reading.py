@@ -22,7 +22,7 @@ from reconciler.provider.guest import FINISHED, TRASH_ALIAS
 from reconciler.provider.nic import CARRIERS
 
 KIND = "VirtualMachine"
-RUNNING, STOPPED = "running", "stopped"
+RUNNING, STOPPED, DEAD = "running", "stopped", "dead"
 
 DEFINITION = "definition"
 """The domain's whole definition as it starts next. No field of a manifest: changes are made to this text."""
@@ -135,13 +135,15 @@ def observed(domain: Domain, asked: Collection[str], around: Around) -> Observed
         interrupted=RUNNING if _is_to_start(domain, notes, lost) else "",
         stuck=stuck,
         unsticking=unsticking,
+        state_unsticks=domain.is_dead,
     )
 
 
 def _fields(domain: Domain, notes: Notes, around: Around) -> Iterator[tuple[str, Value]]:
     tree = domain.stored
     yield "uuid", domain.uuid
-    yield STATE, {"paused": "paused", "pmsuspended": "suspended"}.get(domain.state, RUNNING if domain.runs else STOPPED)
+    state = {"paused": "paused", "pmsuspended": "suspended"}.get(domain.state, RUNNING if domain.runs else STOPPED)
+    yield STATE, DEAD if domain.is_dead else state
     yield "autoboot", domain.autostart
     yield from libvirt_domain.read_settings(tree)
     yield from _KEPT.items()
@@ -204,8 +206,10 @@ def _tell_disks(
         item["target"] = attribute(disk, "target", "dev")
         if item.get("path") in around.files and "iso" not in item and "volume" not in item:
             item["size"] = around.files[str(item["path"])]
-        elif name in notes.makes or (notes.renames and name in notes.disks and "volume" not in item and "iso" not in item):
-            # Not made yet, or not where it will be: whatever is stated is still to come.
+        elif name in notes.makes or (
+            (notes.renames or domain.is_dead) and name in notes.disks and "volume" not in item and "iso" not in item
+        ):
+            # Not made yet, not where it will be, or below a dead mount: whatever is stated is still to come.
             item["size"] = 0
         if around.storage is None:
             item.pop("image", None)
@@ -267,9 +271,12 @@ def _tell_nics(domain: Domain, notes: Notes, nics: Mapping[str, Tree], fields: d
 
 
 def _is_to_start(domain: Domain, notes: Notes, lost_ports: bool) -> bool:
-    """Whether a change of ours left it stopped, or it was not started since the host booted, for it had no ports."""
-    if domain.runs or notes.trashed is not None or notes.mark is None:
+    """Whether a change of ours left it stopped, it was not started since the host booted, for it had no ports, or it lost its
+    disks while it ran."""
+    if notes.trashed is not None or notes.mark is None:
         return False
+    if domain.runs:
+        return domain.is_dead and (notes.resume == RUNNING or domain.autostart)
     return notes.resume == RUNNING or (domain.autostart and lost_ports)
 
 
@@ -287,6 +294,11 @@ def _missing(domain: Domain, notes: Notes, around: Around) -> tuple[str, ...]:
 
 def _trouble(domain: Domain, notes: Notes, missing: Iterable[str]) -> tuple[str, str]:
     """Cause and remedy where nothing should be done with a domain as it is; empty elsewhere."""
+    if domain.is_dead:
+        if _is_to_start(domain, notes, lost_ports=False):
+            return "", ""
+        remedy = "state `state: running` and the next pass restarts it, or restart it by hand"
+        return "it lost its disks: the daemon of their file system ended while it ran", remedy
     lost = [name for name in missing if name not in notes.makes]
     if lost and notes.trashed is None and not notes.renames:
         path = storage_of.file(domain.name, lost[0])

@@ -27,7 +27,7 @@ from providers.tools.libvirt_changes import (
 from providers.tools.libvirt_facts import LibvirtHost
 from providers.tools.libvirt_fields import acts
 from providers.tools.libvirt_marks import Notes, read_notes, write_notes
-from providers.tools.libvirt_reading import DATASETS, PORTS, PORTS_STAND, RUNNING, STOPPED
+from providers.tools.libvirt_reading import DATASETS, DEAD, PORTS, PORTS_STAND, RUNNING, STOPPED
 from providers.tools.libvirt_xml import Tree, attribute, copied, text_at, written
 from providers.tools.vmadm_changes import item_changes, observed_item, stated_items
 from providers.tools.zfs_properties import PROPERTIES, Clearing
@@ -136,7 +136,8 @@ def _update(change: Change, host: LibvirtHost) -> Iterator[Step]:
     before, trashed = read_definition(change), observed.trashed
     runs = observed.running is True
     runs_after = _runs_after(change, trashed)
-    halts = runs and (not runs_after or any(entry.effect is Effect.RESTART for entry in change.fields))
+    is_dead = observed.fields.get(STATE) == DEAD and state is not None
+    halts = runs and (not runs_after or is_dead or any(entry.effect is Effect.RESTART for entry in change.fields))
     starts = runs_after and (halts or not runs or (state is not None and state.after == RUNNING))
     if change.field(NAME) is not None and runs and not halts:
         raise ReconcilerError("libvirt renames no domain that runs", remedy="state state: stopped until it is renamed")
@@ -150,7 +151,9 @@ def _update(change: Change, host: LibvirtHost) -> Iterator[Step]:
     elif (text := draft.definition(begun)) != _as_noted(before, read_notes(before)) or begun != final:
         yield Step(virsh.define(text))
     if halts:
-        yield Step(virsh.stop(draft.uuid))
+        yield Step(_stop(change))
+    if is_dead:
+        yield from _mounted_anew(change)
     if renaming:
         yield from _rename(draft, text_at(before, "name"))
     live = runs and not halts
@@ -217,7 +220,27 @@ def _rename(draft: Draft, now: str) -> Iterator[Step]:
             yield Step(Command(("sh", "-c", _MOUNT, "mount-dataset", moved)), disks.MOUNT_LANE)
 
 
-_MOUNT = """[ "$(zfs get -H -o value mounted "$1")" = yes ] || exec zfs mount "$1\""""
+_MOUNT = """\
+place=$(zfs get -H -o value mountpoint "$1") || exit
+case $place in /*) ;; *) exit 0 ;; esac
+# A mount that outlived its daemon is counted as mounted, and serves nobody.
+case $(timeout -s KILL 5 stat -f "$place" 2>&1) in *"Transport endpoint is not connected") umount -l "$place" || exit ;; esac
+[ "$(zfs get -H -o value mounted "$1")" = yes ] || exec zfs mount "$1\""""
+
+_END_DEAD_S = 5
+"""How long a guest without disks has to end by itself."""
+
+
+def _stop(change: Change) -> Command:
+    assert change.observed is not None
+    seconds = _END_DEAD_S if there(change).get(STATE) == DEAD else virsh.SHUTDOWN_S
+    return virsh.stop(change.observed.identity, seconds)
+
+
+def _mounted_anew(change: Change) -> Iterator[Step]:
+    """Its datasets, whose mounts may have outlived their daemon."""
+    for name in mounted_datasets(change):
+        yield Step(Command(("sh", "-c", _MOUNT, "mount-dataset", name)), disks.MOUNT_LANE)
 
 
 def _has_home(draft: Draft) -> bool:
@@ -375,7 +398,7 @@ def _stopped(change: Change) -> Iterator[Step]:
     """Stops it and takes its ports away."""
     assert change.observed is not None
     if change.observed.running is not False:
-        yield Step(virsh.stop(change.observed.identity))
+        yield Step(_stop(change))
     for name in sorted(change.observed.own_items):
         head, _, item = name.partition(".")
         link = observed_item(change, "nics", item).get("link") if head == "nics" else None
@@ -397,6 +420,8 @@ def _delete(change: Change) -> Iterator[Step]:
     begin = [*_stopped(change)]
     for place, step in enumerate(begin):
         yield replace(step, look_first=place == 0)
+    if there(change).get(STATE) == DEAD:
+        yield from _mounted_anew(change)
     for name in sorted(mounted_datasets(change), reverse=True):
         snapshots = observed.removal.snapshots if observed.removal is not None else ()
         for snapshot in (one for one in snapshots if one.partition("@")[0] == name):

@@ -34,13 +34,30 @@ printf '%s\n' "$ids" | sed '/^$/d; s/^/domain /'
 [ -z "$read" ] || printf '%s\n' "$read"
 printf '%s\n' "$read" | sed -n "s/^ *<source file='\([^']*\)'.*/\1/p" | sort -u | tr '\n' '\0' |
     xargs -0 -r stat -L -c 'file %s %n' -- 2>/dev/null
+set --
+for file in /run/libvirt/qemu/*.pid; do
+    pid=
+    # It has no end of line.
+    [ ! -r "$file" ] || read -r pid <"$file"
+    [ -n "$pid" ] && [ -d "/proc/$pid/fd" ] && set -- "$@" "/proc/$pid/fd"
+done
+# What a guest has open stays what it was, whatever is mounted there by now; only the file system itself tells that it died.
+[ $# -eq 0 ] || find "$@" -lname '/*' ! -lname '/dev/*' ! -lname '/memfd:*' -print0 2>/dev/null |
+    xargs -0 -r timeout -s KILL 5 stat -f -c alive -- 2>&1 |
+    sed -n 's|^stat: .*/proc/\([0-9]*\)/fd/[0-9]*.: Transport endpoint is not connected$|\1|p' | sort -u |
+    while read -r dead; do
+        for file in /run/libvirt/qemu/*.pid; do
+            [ "$(cat "$file" 2>/dev/null)" != "$dead" ] || { name=${file##*/}; echo "dead ${name%.pid}"; }
+        done
+    done
 echo end
 """
 READ_ALL = _READ.replace("IDS", "ids=$($v list --all --uuid) || { never_told && echo end && exit 0; exit 1; }")
 """Prints `domain UUID` for every domain, then of each what `dominfo` says and its definition (as it will start next, as it is
-now), then `file BYTES PATH` for the disks that are files, then `end`. One virsh for 200 domains: its start costs most.
-Passwords, which must stay in a definition that is written back, are not shown. Where libvirtd does not run and keeps no
-definition there is no domain: a host that has virsh need not use it."""
+now), then `file BYTES PATH` for the disks that are files, `dead NAME` for what runs with files open of a file system whose
+daemon ended, and `end`. One virsh for 200 domains: its start costs most. Passwords, which must stay in a definition that is
+written back, are not shown. Where libvirtd does not run and keeps no definition there is no domain: a host that has virsh need
+not use it."""
 
 
 def virsh(*argv: str, stdin: str | None = None) -> Command:

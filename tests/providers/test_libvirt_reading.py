@@ -136,6 +136,32 @@ def test_a_disk_that_nobody_is_making_and_that_is_gone_blocks() -> None:
     assert web1.unsticking
 
 
+def with_dead(name: str = "web1", text: str = DOMAINS) -> str:
+    return text.removesuffix("end\n") + f"dead {name}\nend\n"
+
+
+def test_a_machine_whose_disks_died_is_told_of_and_freed_by_a_stated_state() -> None:
+    lost = machines(with_dead())["web1"]
+
+    assert (lost.fields["state"], lost.running, lost.interrupted, lost.state_unsticks) == ("dead", True, "", True)
+    assert "lost its disks" in lost.stuck
+    assert "state: running" in lost.unsticking
+    assert machines()["web1"].fields["state"] == "running"
+    assert not machines()["web1"].state_unsticks
+
+
+def test_a_machine_whose_disks_died_and_that_starts_by_itself_is_to_run_again() -> None:
+    text = with_dead(text=DOMAINS.replace("Autostart:      disable", "Autostart:      enable"))
+
+    lost = machines(text)["web1"]
+
+    assert (lost.fields["state"], lost.interrupted, lost.stuck) == ("dead", "running", "")
+
+
+def test_a_domain_that_stopped_meanwhile_lost_nothing() -> None:
+    assert machines(with_dead("idle1"))["idle1"].fields["state"] == "stopped"
+
+
 def test_in_the_trash_it_has_left_its_name() -> None:
     notes = '<reconciler:note name="trash">{"at": "20261121T000000.000Z", "group": "g", "ttl": null}</reconciler:note>'
     begin, uuid, rest = DOMAINS.partition("<uuid>1f6908f0")
@@ -161,6 +187,8 @@ def test_in_the_trash_it_has_left_its_name() -> None:
             "<currentMemory unit='KiB'>65536", "<currentMemory>x"
         ),
         DOMAINS.replace("file 1048576", "file many"),
+        with_dead("").replace("dead ", "deadly "),
+        with_dead(""),
         DOMAINS.replace("domain ", "domain x", 1),
     ],
 )

@@ -362,3 +362,20 @@ ethernets:
 """
     )
     assert sum(map(int, command.argv[-3:])) == len(command.stdin)
+
+
+def test_a_machine_whose_disks_died_is_ended_soon_and_started_on_disks_mounted_anew() -> None:
+    lost = replace(web1(), fields={**web1().fields, "state": "dead"})
+    repaired = replace(change(Verb.UPDATE, ROOT, {"state": "running"}), observed=lost)
+
+    commands = [one for one in told(repaired) if not one.startswith("define")]
+
+    assert commands[:4] == [
+        f"stop-domain {UUID} 5",
+        "mount-dataset tank/vms/web1",
+        "mount-dataset tank/vms/web1/data",
+        "mount-dataset tank/vms/web1/root",
+    ]
+    assert f"start-domain {UUID}" in commands
+    gone = told(replace(change(Verb.DELETE, {}), resource=None, observed=lost))
+    assert gone.index("mount-dataset tank/vms/web1") < gone.index("zfs destroy tank/vms/web1/root")

@@ -154,6 +154,31 @@ def test_a_zone_that_lost_its_root_is_told_of_where_nobody_says_that_it_shall_ru
     tree.converges(image, manifest("Zone", "z1", {**spec, "state": "running"}))
 
 
+@pytest.mark.parametrize("clears", [True, False], ids=["mounted anew", "mounts left"])
+def test_a_machine_that_lost_its_disks_is_started_again_on_the_disks_as_they_were(tree: Tree, clears: bool) -> None:
+    tree.converges(manifest("Etherstub", "es0", {}), machine("vm1", 1))
+    pid, disk = machine_pid("vm1"), Path("/var/lib/libvirt/images/vm1/root/disk.raw")
+    with disk.open("r+b") as file:
+        file.write(b"kept")
+        os.fsync(file.fileno())
+    # ZFS says that this is done only when all before it is on its disks.
+    tree.host.run("zfs", "set", "tests:written=yes", "tank/vms")
+    tree.host.kill_zfs()
+    tree.host.start_zfs(clears=clears)
+
+    found = tree.is_repaired("VirtualMachine/vm1")
+
+    assert found.changes("VirtualMachine/vm1")["state"] == ("dead", "running")
+    assert machine_pid("vm1") not in (0, pid)
+    with disk.open("rb") as file:
+        assert file.read(4) == b"kept"
+
+    tree.host.kill_zfs()
+    tree.host.start_zfs(clears=clears)
+    tree.converges(manifest("Etherstub", "es0", {}))
+    assert tree.host.datasets() == ()
+
+
 def test_a_dead_libvirtd_leaves_its_machines_running_and_they_are_known_again(world: Tree) -> None:
     pid = machine_pid("vm1")
     world.host.kill_libvirtd()
