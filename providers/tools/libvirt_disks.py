@@ -37,10 +37,10 @@ there=$(stat -c %s "$file" 2>/dev/null || echo 0)
 [ -n "$size" ] || {{ [ "$there" -gt 0 ] || {{ echo "there is no $file: the image holds no disk" >&2; exit 1; }}; exit 0; }}
 [ "$there" -le "$size" ] || {{ echo "$file has $there bytes, and $size are wanted: it would be cut off" >&2; exit 1; }}
 umask 077
-truncate -s "$size" "$file\""""
+truncate -s "$size" "$file" && exec sync "$file\""""
 """Makes a dataset by the command that follows, in the container before it, or finds it made by us already (a definition that
 was lost had it), which a mark says that it does not only inherit; mounts it; and gives the file in it its size, never a
-smaller one."""
+smaller one. The file outlives a ZFS that dies at once (linux-host.md 1, "The daemon")."""
 
 _GROW = """\
 there=$(stat -c %s "$1") || exit 1

@@ -30,6 +30,7 @@ for tool in {" ".join(TOOLS)}; do
     command -v $tool >/dev/null || continue
     $tool -quiet -output "$1.new" -volid cidata -joliet -rock "$folder" 2>"$scratch/said" ||
         {{ cat "$scratch/said" >&2; exit 1; }}
+    sync "$1.new"
     mv "$1.new" "$1"
     exit
 done
