@@ -1,7 +1,7 @@
 """Measures `git commit` to converged, and what an idle controller holds: `reconciler run` over a repository on this machine.
 
 One real host with 20 datasets on a throw-away zfs-fuse pool, and up to 199 hosts in mode ignore, which are not contacted. Runs
-itself inside examples/linux-zfs/run.sh. The clock starts when the branch has moved (the time of its file), and stops when the
+itself inside examples/linux/run.sh. The clock starts when the branch has moved (the time of its file), and stops when the
 controller says that the host has converged. Writes its table into benchmarks/results.md.
 """
 

@@ -1,4 +1,4 @@
-"""A benchmark inside examples/linux-zfs/run.sh: with a pool `tank` of its own, which nothing outside sees."""
+"""A benchmark inside examples/linux/run.sh: with a pool `tank` of its own, which nothing outside sees."""
 
 import os
 import subprocess
@@ -13,5 +13,5 @@ def inside_pool() -> int | None:
     """Runs this script again with a pool and gives its exit code; None when there is one already."""
     if os.environ.get(_INSIDE) == "1":
         return None
-    command = [str(_ROOT / "examples/linux-zfs/run.sh"), sys.executable, *sys.argv]
+    command = [str(_ROOT / "examples/linux/run.sh"), sys.executable, *sys.argv]
     return subprocess.call(command, env={**os.environ, _INSIDE: "1"})
