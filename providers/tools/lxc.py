@@ -35,6 +35,23 @@ exit 0""",
 )
 """Where containers live, how they are limited, and what their roots can lie in. 127 where there is no LXC."""
 
+_WHERE_ZONES_ARE = """\
+path=$1
+shift
+for config in "$path"/*/config; do [ ! -e "$config" ] || exec "$@"; done
+datasets=$(zfs list -H -d 1 -t filesystem -o name) || exit 1
+case "$datasets
+" in
+*/zones'
+'*) exec "$@" ;;
+esac"""
+
+
+def where_zones_are(path: str, look: tuple[str, ...]) -> tuple[str, ...]:
+    """A look that costs something for each dataset, only where there is a container, or a dataset that holds roots."""
+    return ("sh", "-c", _WHERE_ZONES_ARE, "look-for-roots", path, *look)
+
+
 ZONES = probe(
     "lxc.zones",
     "sh",

@@ -39,7 +39,7 @@ class LxcZones:
         if "Zone" not in fields or self.host is None:
             return ()
         types = ("filesystem",) if self.host.gets_by_type else None
-        found = [lxc.ZONES, probe(ROOTS, *zfs.get(ROOT_PROPERTIES, types=types))]
+        found = [lxc.ZONES, probe(ROOTS, *lxc.where_zones_are(self.host.path, zfs.get(ROOT_PROPERTIES, types=types)))]
         if not self.host.links.missing:
             found += linux_ports.probes()
         if fields["Zone"] & {REMOVAL, EVERY_FIELD}:

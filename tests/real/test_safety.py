@@ -69,6 +69,7 @@ def test_a_zone_is_not_renamed_onto_somebodys_dataset(tree: Tree) -> None:
     assert tree.apply().exit_code != 0
 
     assert precious.read_text() == "mine\n"
+    tree.host.run("zfs", "unmount", "tank/zones/web2")
     tree.host.run("zfs", "rename", "tank/zones/web2", "tank/aside")
     tree.host.ask("zfs", "mount", "tank/aside")
     tree.converges()
