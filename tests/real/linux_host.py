@@ -234,6 +234,11 @@ class LinuxHost:
             os.kill(pid, signal.SIGCONT)
         if self.ask("zpool", "list").returncode != 0:
             self.start_zfs()
+        dead = [place for place in reversed(_zfs_mounts()) if not _answers(place)]
+        for place in dead:
+            self.ask("umount", "-l", place)
+        if dead:
+            self.run("zfs", "mount", "-a")
         if _is_installed("libvirtd") and self.ask("virsh", "-q", "version").returncode != 0:
             self.start_libvirtd()
 
@@ -347,6 +352,15 @@ def _holds_something(pid: int) -> bool:
 def _mounts() -> frozenset[str]:
     lines = Path("/proc/self/mounts").read_text().splitlines()
     return frozenset(line.split()[1].replace("\\040", " ") for line in lines)
+
+
+def _answers(place: str) -> bool:
+    """Whether a mount has a daemon behind it; a plain stat may still be told what it was."""
+    try:
+        os.statvfs(place)
+    except OSError:
+        return False
+    return True
 
 
 def _zfs_mounts() -> list[str]:
