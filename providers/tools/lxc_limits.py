@@ -81,8 +81,8 @@ class Cgroups:
         if "memory" in fields:
             yield "memory.max", str(memory) if isinstance(memory, int) else "max"
         if "swap" in fields:
-            both = isinstance(swap, int) and isinstance(memory, int)
-            yield "memory.swap.max", str(swap - memory) if both else "max"  # type: ignore[operator]
+            more = swap - memory if isinstance(swap, int) and isinstance(memory, int) else "max"
+            yield "memory.swap.max", str(more)
         if "cpuCap" in fields:
             cap = fields["cpuCap"]
             yield "cpu.max", f"{cap * _PER_CENT} {_PERIOD}" if isinstance(cap, int) else f"max {_PERIOD}"
